@@ -1,0 +1,73 @@
+"""A push on its way: what the listener hands to a worker, and the worker to a provider."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pusher.clock import Deadline
+from pusher.messages.push_request import PushRequest
+from pusher.push.app import ProviderName
+
+_PUSH_IDS = uuid.UUID("6f2f4a52-6d1c-5b0e-9d3a-0f3c5be0a1d7")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One push to one device; the same value in every attempt."""
+
+    request: PushRequest
+    provider: ProviderName
+    #: Lower-case UUID, the apns-id: the same for every attempt and every redelivery of the request.
+    push_id: str
+    #: Epoch seconds when the push_req arrived.
+    received_at: float
+    #: Epoch seconds after which nothing is sent any more.
+    expires_at: float
+
+    @classmethod
+    def of(
+        cls, request: PushRequest, provider: ProviderName, *, received_at: float, wake_window_s: float
+    ) -> Self:
+        """Return the push that `request`, arrived at epoch seconds `received_at`, asks for.
+
+        The push id is derived from Server-ID and Msg-ID, so that a request which the bus delivers twice is one push.
+        """
+        expires_s = wake_window_s if request.expires_s is None else request.expires_s
+        if request.msg_id is None:
+            push_id = uuid.uuid4()
+        else:
+            push_id = uuid.uuid5(_PUSH_IDS, f"{request.server_id} {request.msg_id} {request.token}")
+        return cls(
+            request=request,
+            provider=provider,
+            push_id=str(push_id),
+            received_at=received_at,
+            expires_at=received_at + expires_s,
+        )
+
+    @property
+    def deadline(self) -> Deadline:
+        """The deadline on this process' clock; take it once and hand it on."""
+        return Deadline.at_epoch(self.expires_at)
+
+    def to_task(self) -> dict[str, Any]:
+        """Return the JSON form that travels as a Celery task's argument."""
+        return {
+            "request": self.request.to_message(),
+            "provider": str(self.provider),
+            "push_id": self.push_id,
+            "received_at": self.received_at,
+            "expires_at": self.expires_at,
+        }
+
+    @classmethod
+    def from_task(cls, argument: Mapping[str, Any]) -> Self:
+        """Return the value that `to_task` wrote. Raises `MessageInvalid` for a request it could not have written."""
+        return cls(
+            request=PushRequest.from_message(argument["request"]),
+            provider=ProviderName(argument["provider"]),
+            push_id=argument["push_id"],
+            received_at=argument["received_at"],
+            expires_at=argument["expires_at"],
+        )
