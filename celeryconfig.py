@@ -1,0 +1,53 @@
+"""Celery's settings, and nothing else (docs/reference/settings.md). Loaded lazily by `tasks.app`."""
+
+import os
+
+from kombu import Exchange, Queue
+
+from pusher.bus.connection import transport_options
+from pusher.push.app import ProviderName
+from pusher.settings import broker_url as _broker_url
+
+broker_url = _broker_url(os.environ)
+broker_transport_options = transport_options(broker_url)
+broker_connection_retry_on_startup = True
+broker_connection_timeout = 4
+broker_connection_max_retries = None
+broker_heartbeat = 10
+# Producers in the pool; more threads than these wait microseconds for one another.
+broker_pool_limit = 10
+
+# JSON only: a task is data, never code. No results: outcomes go to the bus and to the log.
+task_serializer = "json"
+accept_content = ["json"]
+task_ignore_result = True
+result_backend = None
+
+# A task is acknowledged when it ended, so that a killed worker's tasks go to another one.
+task_acks_late = True
+task_reject_on_worker_lost = True
+# A connection that broke gives its tasks back while they still run: a push marked as accepted is not sent again.
+worker_cancel_long_running_tasks_on_connection_loss = False
+
+task_default_exchange = "pusher.tasks"
+task_default_exchange_type = "direct"
+task_default_queue = "devices"
+task_default_routing_key = "devices"
+task_create_missing_queues = False
+_exchange = Exchange(task_default_exchange, type="direct", durable=True)
+task_queues = [
+    Queue(name, exchange=_exchange, routing_key=name, durable=True)
+    for name in (*(f"push.{provider}" for provider in ProviderName), "devices")
+]
+task_routes = {"pusher.devices.*": {"queue": "devices"}}
+
+# A worker holds as many messages as it has threads: with more, a call would wait here while another worker is free.
+worker_prefetch_multiplier = 1
+worker_pool = "threads"
+worker_concurrency = 100
+# For Flower. Arguments in events are redacted by `tasks/redacted.py`.
+worker_send_task_events = True
+task_send_sent_event = True
+# Logs are ours (pusher/logs.py).
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False

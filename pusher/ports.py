@@ -38,8 +38,17 @@ class Waits(Protocol):
     def claim(self, wait: Wait) -> bool:
         """Take `wait` away; True for exactly one caller, False when it was claimed before or its deadline passed."""
 
-    def arrive(self, *, token: str | None, registration_token: str | None, device: Device | None) -> Arrival:
-        """Claim all that waits for either token and refresh whose token it is, in one round trip."""
+    def arrive(
+        self,
+        *,
+        token: str | None,
+        registration_token: str | None,
+        device: Device | None,
+        digest: str | None,
+    ) -> Arrival:
+        """Claim all that waits for either token, in one round trip; `device`, where known, is from now on the owner of
+        `token`, and the push object with `digest` its latest.
+        """
 
     def waiting(self) -> list[Wait]:
         """Return what waits now, the earliest deadline first."""
@@ -60,8 +69,11 @@ class Tokens(Protocol):
     def owner(self, token: str) -> TokenOwner | None:
         """Return who registered `token` last, None where nobody is known."""
 
-    def mark_learned(self, device: Device, digest: str) -> None:
-        """Remember the digest of the push object that now stands in the device's document."""
+    def latest(self, device: Device) -> str | None:
+        """Return the digest of the push object the device registered with last, None where unknown."""
+
+    def mark_learned(self, device: Device, digest: str, *, for_s: float) -> None:
+        """Remember for `for_s` seconds that the push object with `digest` needs no writing."""
 
     def forget(self, token: str, device: Device) -> None:
         """Drop what is remembered about a dead `token` and about its device's push object."""
@@ -98,7 +110,7 @@ class Provider(Protocol):
 
 
 class Settings(Protocol):
-    """The `pusher` document of system_config, cached. Raises `DocumentsUnavailable` only while nothing was ever read."""
+    """The `pusher` document of system_config, cached. Raises `DocumentsUnavailable` while nothing was ever read."""
 
     def user_agents(self) -> tuple[UserAgentRule, ...]:
         """Return the rules in document order."""
@@ -125,7 +137,7 @@ class Documents(Protocol):
         """Return the document with `_id` and `_rev`. Raises `DocumentMissing`."""
 
     def save(self, database: str, document: Mapping[str, Any]) -> Saved:
-        """Save; `_rev` must be the one read, absent for a new document. Raises `DocumentConflict`, `DocumentMissing`."""
+        """Save; `_rev` must be the one read, absent for a new one. Raises `DocumentConflict`, `DocumentMissing`."""
 
 
 class Enqueue(Protocol):

@@ -4,6 +4,7 @@ A token becomes a short fingerprint, the same everywhere, so that one device can
 """
 
 import hashlib
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -23,3 +24,47 @@ def url(value: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     user = "***@" if "@" in parts.netloc else ""
     return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
+
+
+#: Keys of bus messages whose values say nothing that must be hidden.
+_PLAIN_KEYS = frozenset(
+    {
+        *(
+            "Event-Category",
+            "Event-Name",
+            "App-Name",
+            "App-Version",
+            "Node",
+            "Msg-ID",
+            "Server-ID",
+            "Call-ID",
+        ),
+        *(
+            "Token-Type",
+            "Token-App",
+            "Account-ID",
+            "Endpoint-ID",
+            "Authorizing-ID",
+            "Authorizing-Type",
+            "Realm",
+        ),
+        *("Username", "User-Agent", "Status", "First-Registration", "Account-Realm", "Pusher-Application"),
+    }
+)
+_LONG_WORD = re.compile(r"[A-Za-z0-9_:~.%/+=-]{16,}")
+
+
+def text(value: str) -> str:
+    """Return `value` with every word long enough to be a token or key replaced by its fingerprint."""
+    return _LONG_WORD.sub(lambda word: fingerprint(word.group()), value)
+
+
+def message(value: object, key: str = "") -> object:
+    """Return a decoded JSON message as it may be shown: plain where its keys are known to be, `text` elsewhere."""
+    if isinstance(value, dict):
+        return {text(name): message(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [message(item) for item in value]
+    if isinstance(value, str) and key not in _PLAIN_KEYS:
+        return text(value)
+    return value

@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
+
+from pusher.errors import MessageInvalid
+from pusher.messages import fields
+
+#: Seconds in `Expires`: four weeks, the longest any provider keeps a push (FCM).
+MAX_EXPIRES_S = 4 * 7 * 86_400
+#: The largest badge a 32-bit app can show.
+MAX_BADGE = 2**31 - 1
+#: Bytes of an AMQP routing key (AMQP 0-9-1, shortstr): an answer to a longer Server-ID cannot be sent.
+MAX_ROUTING_KEY = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +51,72 @@ class PushRequest:
     device_id: str | None = None
     #: Token-Reg, or Payload's registration-token: lets a REGISTER in without a password.
     registration_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        """Return what the fields of a push_req say. Raises `MessageInvalid`.
+
+        An Expires of zero or less is kept: such a push came too late, which is no fault of the message.
+        """
+        alert = _alert(message)
+        payload = fields.json_object(message, "Payload")
+        return cls(
+            token=fields.text(message, "Token-ID", max_length=fields.MAX_TOKEN),
+            token_type=fields.text(message, "Token-Type"),
+            app_id=fields.text(message, "Token-App"),
+            msg_id=fields.optional_text(message, "Msg-ID"),
+            server_id=_server_id(message),
+            call_id=fields.optional_text(message, "Call-ID"),
+            alert_body=fields.optional_text(message, "Alert-Body")
+            or fields.optional_text(alert, "Alert.body"),
+            alert_key=fields.optional_text(message, "Alert-Key")
+            or fields.optional_text(alert, "Alert.loc-key"),
+            alert_params=fields.text_list(message, "Alert-Params")
+            or fields.text_list(alert, "Alert.loc-args"),
+            sound=fields.optional_text(message, "Sound"),
+            badge=fields.integer(message, "Badge", at_most=MAX_BADGE),
+            payload=payload,
+            expires_s=fields.number(message, "Expires", at_most=MAX_EXPIRES_S),
+            account_id=fields.optional_text(message, "Account-ID"),
+            device_id=fields.optional_text(message, "Endpoint-ID"),
+            registration_token=fields.optional_text(message, "Token-Reg", max_length=fields.MAX_TOKEN)
+            or fields.lenient_text(payload, "registration-token"),
+        )
+
+    def to_message(self) -> dict[str, Any]:
+        """Return the fields from which `from_message` makes an equal value, without the default headers."""
+        message = {
+            "Token-ID": self.token,
+            "Token-Type": self.token_type,
+            "Token-App": self.app_id,
+            "Msg-ID": self.msg_id,
+            "Server-ID": self.server_id,
+            "Call-ID": self.call_id,
+            "Alert-Body": self.alert_body,
+            "Alert-Key": self.alert_key,
+            "Alert-Params": list(self.alert_params) if self.alert_params else None,
+            "Sound": self.sound,
+            "Badge": self.badge,
+            "Payload": dict(self.payload) if self.payload else None,
+            "Expires": self.expires_s,
+            "Account-ID": self.account_id,
+            "Endpoint-ID": self.device_id,
+            "Token-Reg": self.registration_token,
+        }
+        return {key: value for key, value in message.items() if value is not None}
+
+
+def _alert(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return Alert as the parts of APNs' alert dictionary; a plain text is its body."""
+    alert = message.get("Alert")
+    if not isinstance(alert, Mapping):
+        return {"Alert.body": alert}
+    return {f"Alert.{key}": alert.get(key) for key in ("body", "loc-key", "loc-args")}
+
+
+def _server_id(message: Mapping[str, Any]) -> str | None:
+    """Return Server-ID. Raises `MessageInvalid` for one that no routing key can be made of."""
+    server_id = fields.optional_text(message, "Server-ID")
+    if server_id is not None and len(server_id.encode("utf-8", "replace")) > MAX_ROUTING_KEY:
+        raise MessageInvalid("Server-ID", f"is longer than {MAX_ROUTING_KEY} bytes")
+    return server_id

@@ -1,0 +1,109 @@
+"""Reads `pusher.dead`: what nobody could understand, and push requests that nobody took in time."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kombu import Connection
+from kombu.message import Message
+
+from pusher.bus.connection import CONNECTION_ERRORS, connect
+from pusher.bus.publisher import BusPublisher
+from pusher.bus.topology import DEAD, declare_queue
+from pusher.errors import BusUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A message in `pusher.dead`."""
+
+    #: Ten hex digits, derived from what the message is, so that the same message keeps its name.
+    letter_id: str
+    #: `message_invalid`, `internal_error`, or RabbitMQ's own word such as `expired`.
+    reason: str
+    #: Which field is wrong, and how; empty for RabbitMQ's reasons.
+    problem: str
+    #: The queue it came from.
+    queue: str
+    #: ISO 8601, when it was put here.
+    at: str
+    exchange: str
+    routing_key: str = field(repr=False)
+    content_type: str
+    body: bytes = field(repr=False)
+
+
+class DeadLetters:
+    """Reads without taking away; what is read goes back to its place when the connection closes."""
+
+    def __init__(self, url: str, publisher: BusPublisher) -> None:
+        self._url = url
+        self._publisher = publisher
+
+    def read(self) -> list[DeadLetter]:
+        """Return all dead letters, the oldest first. Raises `BusUnavailable`."""
+        with self._opened() as messages:
+            return [letter for letter, _ in messages]
+
+    def requeue(self, wanted: Callable[[DeadLetter], bool]) -> int:
+        """Publish those `wanted` again as they first came, and take them away; return how many. Raises
+        `BusUnavailable`; a letter is only taken away after the broker has its copy.
+        """
+        with self._opened() as messages:
+            chosen = [(letter, message) for letter, message in messages if wanted(letter)]
+            for letter, message in chosen:
+                self._publisher.publish(
+                    letter.exchange,
+                    letter.routing_key,
+                    letter.body,
+                    content_type=letter.content_type,
+                    content_encoding="binary",
+                    delivery_mode=1,
+                )
+                message.ack()
+            return len(chosen)
+
+    @contextmanager
+    def _opened(self) -> Iterator[list[tuple[DeadLetter, Message]]]:
+        try:
+            connection = connect(self._url, heartbeat_s=0)
+            try:
+                yield _fetch(connection)
+            finally:
+                connection.release()
+        except CONNECTION_ERRORS as error:
+            raise BusUnavailable(f"the dead letters could not be read: {error}") from error
+
+
+def _fetch(connection: Connection) -> list[tuple[DeadLetter, Message]]:
+    declare_queue(connection, DEAD)
+    queue = DEAD(connection.channel())
+    messages = []
+    while (message := queue.get(no_ack=False, accept=None)) is not None:
+        messages.append((_letter(message), message))
+    return messages
+
+
+def _letter(message: Message) -> DeadLetter:
+    body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
+    headers: dict[str, Any] = message.headers or {}
+    deaths = headers.get("x-death") or [{}]
+    death: dict[str, Any] = deaths[0]
+    died_at = death.get("time")
+    key = headers.get("x-pusher-routing-key") or (death.get("routing-keys") or [""])[0]
+    at = headers.get("x-pusher-at") or (died_at.isoformat() if isinstance(died_at, datetime) else "-")
+    name = hashlib.sha256(b"\0".join((body, key.encode("utf-8", "replace"), at.encode())))
+    return DeadLetter(
+        letter_id=name.hexdigest()[:10],
+        reason=headers.get("x-pusher-reason") or death.get("reason") or "unknown",
+        problem=headers.get("x-pusher-problem") or "",
+        queue=headers.get("x-pusher-queue") or death.get("queue") or "-",
+        at=at,
+        exchange=headers.get("x-pusher-exchange") or death.get("exchange") or "",
+        routing_key=key,
+        content_type=message.content_type or "application/octet-stream",
+        body=body,
+    )

@@ -1,0 +1,92 @@
+"""Reads a credential from a file that an operator named, checks it, and says what it is good for."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import assert_never
+
+import click
+
+from pusher.clock import utcnow
+from pusher.errors import CredentialInvalid
+from pusher.providers.apple.credentials import (
+    CertificateFacts,
+    check_certificate,
+    check_token_key,
+    from_pkcs12,
+)
+from pusher.providers.firebase.credentials import check_service_account
+from pusher.push.app import App, AppleApp, FirebaseApp, TokenKey
+
+#: Bytes; the largest credential, a certificate with its chain and key, has some ten thousand.
+_MAX_BYTES = 262_144
+
+
+def read_file(path: str) -> bytes:
+    """Return the content of `path`. Raises `click.ClickException`."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise click.ClickException(f"{path}: too large for a credential")
+    return data
+
+
+def read_text(path: str) -> str:
+    """Return the content of `path` as text; what is no text becomes U+FFFD, and the check says what is wrong."""
+    return read_file(path).decode("utf-8", "replace")
+
+
+def read_certificate(path: str) -> tuple[str, CertificateFacts]:
+    """Return the PEM of an Apple certificate with its key, and its facts; asks for a .p12 file's password.
+
+    Raises `click.ClickException`.
+    """
+    data = read_file(path)
+    # A .p12 file is DER: it begins with a SEQUENCE, which no text does.
+    is_pkcs12 = path.lower().endswith((".p12", ".pfx")) or data[:1] == b"\x30"
+    try:
+        if is_pkcs12:
+            password = click.prompt("Password of the .p12 file", default="", hide_input=True, show_default=False)
+            pem = from_pkcs12(data, password)
+        else:
+            pem = data.decode("utf-8", "replace")
+        return pem, check_certificate(pem, utcnow())
+    except CredentialInvalid as error:
+        raise click.ClickException(f"{path}: {error}") from error
+
+
+def describe(facts: CertificateFacts) -> str:
+    """Return what a certificate is good for, in a few lines."""
+    return "\n".join(
+        (
+            f"  bundle id:    {facts.bundle_id or 'not named'}",
+            f"  topics:       {', '.join(facts.topics) or 'not named'}",
+            f"  environments: {', '.join(facts.environments) or 'not named'}",
+            f"  valid until:  {facts.not_after:%Y-%m-%d} ({facts.days_left} days left)",
+        )
+    )
+
+
+def summary(app: App, now: datetime) -> str:
+    """Return in a line what `app` reaches its provider with. Raises `CredentialInvalid` for what will not work."""
+    match app:
+        case AppleApp(token_key=TokenKey() as key):
+            check_token_key(key.private_key, key.key_id, key.team_id)
+            return f"apple, key {key.key_id} of team {key.team_id}, {app.host}"
+        case AppleApp(certificate=str(pem)):
+            facts = check_certificate(pem, now)
+            topics = ", ".join(facts.topics) or "topics not named"
+            return f"apple, certificate for {topics}, {facts.days_left} days left, {app.host}"
+        case FirebaseApp(service_account=Mapping() as account):
+            check_service_account(json.dumps(dict(account)))
+            return f"firebase, project {account['project_id']}, {app.host}"
+        case FirebaseApp(api_key=str()):
+            raise CredentialInvalid("a legacy server key, which Google shut down: add a service account instead")
+        case AppleApp() | FirebaseApp():
+            raise CredentialInvalid("no credential")
+        case _:
+            assert_never(app)

@@ -1,0 +1,270 @@
+"""One HTTP/2 connection: many threads send requests on it, its own thread dials, reads and keeps the limits.
+
+Requests wait in line until the connection is ready and a stream is free; each caller waits for its answer until its
+own deadline and no longer. When the connection ends, every caller learns whether the peer may have seen its request.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+
+from hpack import HeaderTuple
+
+from pusher.clock import Deadline
+from pusher.errors import NotProcessed, OutcomeUnknown, TransportError
+from pusher.http2.dial import Dialer
+from pusher.http2.events import Answered, Event, GoneAway
+from pusher.http2.exchange import Exchange
+from pusher.http2.request import Response
+from pusher.http2.tls_channel import TLSChannel
+from pusher.http2.wakeup import Wakeup
+
+logger = logging.getLogger("pusher.http2")
+
+#: From the start of the dial to the peer's SETTINGS.
+CONNECT_LIMIT_S = 10.0
+#: A connection that was silent for so long is asked for a sign of life before it carries a request.
+PROBE_AFTER_S = 3600.0
+PROBE_LIMIT_S = 1.0
+#: A connection that takes no new requests ends at the latest then, whatever its last requests still wait for.
+DRAIN_LIMIT_S = 120.0
+
+_CLOSED_BY_PEER = "closed by the peer"
+_NOT_READY = "it did not become ready in time"
+_SILENT = "the peer is silent"
+_STILL_BUSY = "its last requests took too long"
+
+
+class _Call:
+    """A request on its way through the connection."""
+
+    __slots__ = ("body", "fields", "queued_at", "result", "sent_at", "stream_id")
+
+    def __init__(self, fields: Sequence[HeaderTuple], body: bytes) -> None:
+        self.fields = fields
+        self.body = body
+        self.result: queue.SimpleQueue[Response | TransportError] = queue.SimpleQueue()
+        #: 0 until it has a stream.
+        self.stream_id = 0
+        #: `time.monotonic()` when it got one, and the count of bytes queued before it.
+        self.sent_at = 0.0
+        self.queued_at = 0
+
+
+class HTTP2Connection:
+    """Starts to dial when it is made. Thread safe."""
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self._authority = dialer.origin.authority
+        self._lock = threading.Lock()
+        self._wakeup = Wakeup()
+        self._exchange = Exchange()
+        self._channel: TLSChannel | None = None
+        self._waiting: dict[_Call, None] = {}
+        self._calls: dict[int, _Call] = {}
+        self._ended: str | None = None
+        self._heard_at = 0.0
+        #: Why the connection ends, and the monotonic time when, unless what it waits for comes before.
+        self._limits = {_NOT_READY: time.monotonic() + CONNECT_LIMIT_S}
+        self._thread = threading.Thread(target=self._run, name=f"http2 {self._authority}", daemon=True)
+        self._thread.start()
+
+    @property
+    def accepting(self) -> bool:
+        """Tell whether new requests may be sent here."""
+        return self._exchange.accepting
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the connection ever became ready; one that ended before failed to connect."""
+        return self._exchange.ready
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the connection is closed."""
+        return self._ended is not None
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests have a stream."""
+        return len(self._calls)
+
+    def send(self, fields: Sequence[HeaderTuple], body: bytes, deadline: Deadline) -> Response:
+        """Send a request and wait for the response until `deadline`. Raises `NotProcessed`, `OutcomeUnknown`."""
+        call = _Call(fields, body)
+        with self._lock:
+            if not self._exchange.accepting:
+                raise NotProcessed(
+                    f"{self._authority}: {self._ended or 'the connection takes no new requests'}"
+                )
+            self._waiting[call] = None
+            if self._exchange.ready and time.monotonic() - self._heard_at > PROBE_AFTER_S:
+                self._probe()
+            self._open_streams()
+            chunk = self._claim()
+        self._send(chunk)
+        try:
+            result = call.result.get(timeout=deadline.remaining_s())
+        except queue.Empty:
+            result = self._give_up(call)
+        if isinstance(result, TransportError):
+            raise result
+        return result
+
+    def retire(self) -> None:
+        """Take no new requests, and end when those that have a stream are answered."""
+        with self._lock:
+            self._drain()
+            self._wakeup.set()
+
+    def close(self) -> None:
+        """End at once."""
+        with self._lock:
+            self._exchange.accepting = False
+            self._wakeup.cancel()
+
+    def join(self) -> None:
+        """Wait until the connection's thread ended, which only a hanging DNS look-up delays."""
+        self._thread.join(CONNECT_LIMIT_S)
+
+    # Called with the lock held, by callers and by the connection's thread.
+
+    def _open_streams(self) -> None:
+        """Give the requests in line their streams, as many as may be open; none while in doubt about the peer."""
+        if self._channel is None or _SILENT in self._limits:
+            return
+        queued_at = self._channel.queued_bytes
+        while self._waiting and self._exchange.can_open:
+            call = next(iter(self._waiting))
+            del self._waiting[call]
+            call.queued_at = queued_at
+            call.sent_at = time.monotonic()
+            call.stream_id = self._exchange.open(call.fields, call.body)
+            self._calls[call.stream_id] = call
+        if not self._exchange.accepting:
+            self._drain()
+
+    def _drain(self) -> None:
+        self._exchange.accepting = False
+        self._limits.setdefault(_STILL_BUSY, time.monotonic() + DRAIN_LIMIT_S)
+        self._fail_waiting("the connection takes no new requests")
+
+    def _fail_waiting(self, reason: str) -> None:
+        for call in self._waiting:
+            call.result.put(NotProcessed(f"{self._authority}: {reason}"))
+        self._waiting.clear()
+
+    def _probe(self) -> None:
+        if _SILENT not in self._limits:
+            self._limits[_SILENT] = time.monotonic() + PROBE_LIMIT_S
+            self._exchange.ping()
+            self._wakeup.set()
+
+    def _claim(self) -> bytearray:
+        if self._channel is None:
+            return bytearray()
+        self._channel.queue(self._exchange.take_output())
+        return self._channel.claim()
+
+    def _send(self, chunk: bytearray) -> None:
+        """Without the lock: send what was claimed."""
+        if self._channel is not None:
+            self._channel.send(chunk)
+
+    def _give_up(self, call: _Call) -> Response | TransportError:
+        """Return what came at the last moment, or the error for a request whose deadline passed."""
+        with self._lock:
+            if not call.result.empty():
+                return call.result.get()
+            if call in self._waiting:
+                del self._waiting[call]
+                problem = "no stream was free" if self._exchange.ready else "it was not connected"
+                return NotProcessed(f"{self._authority}: {problem} before the deadline")
+            del self._calls[call.stream_id]
+            self._exchange.cancel(call.stream_id)
+            if self._heard_at < call.sent_at:
+                # Nothing at all came since: perhaps the path is dead, and the next requests must not find out too.
+                self._probe()
+            self._open_streams()
+            chunk = self._claim()
+        self._send(chunk)
+        return OutcomeUnknown(f"{self._authority}: no answer before the deadline")
+
+    # The connection's own thread.
+
+    def _run(self) -> None:
+        reason = "its thread failed"
+        try:
+            reason = self._serve()
+        except TransportError as error:
+            reason = str(error)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        finally:
+            # Whatever happens, nobody waits for a connection that is no more.
+            self._end(reason)
+
+    def _serve(self) -> str:
+        """Dial and read until the connection ends; return why, or nothing where it simply has no more to do."""
+        channel = self._dialer.dial(self._lock, self._wakeup, Deadline(self._limits[_NOT_READY]))
+        data: bytes | None = None
+        while True:
+            with self._lock:
+                self._channel = channel
+                if data is not None:
+                    self._take(channel, data)
+                self._open_streams()
+                verdict, timeout_s = self._verdict()
+                if verdict is not None:
+                    return verdict
+                chunk = self._claim()
+            channel.send(chunk)
+            data = channel.receive(timeout_s)
+
+    def _take(self, channel: TLSChannel, data: bytes) -> None:
+        plain, ended = channel.decrypt(data)
+        self._heard_at = time.monotonic()
+        self._limits.pop(_SILENT, None)
+        for event in self._exchange.receive(plain):
+            self._deliver(event)
+        if self._exchange.ready and self._limits.pop(_NOT_READY, None) is not None:
+            logger.info("connected to %s (%s)", self._authority, channel.description)
+        if ended:
+            raise ConnectionResetError(_CLOSED_BY_PEER)
+
+    def _deliver(self, event: Event) -> None:
+        if isinstance(event, GoneAway):
+            logger.info("%s goes away: %s", self._authority, event.reason)
+            return
+        call = self._calls.pop(event.stream_id)
+        call.result.put(event.response if isinstance(event, Answered) else event.error)
+
+    def _verdict(self) -> tuple[str | None, float | None]:
+        """Return why the connection must end now, else for how long it may wait."""
+        if not self._exchange.accepting and not self._calls:
+            return "", None
+        if not self._limits:
+            return None, None
+        reason, at = min(self._limits.items(), key=lambda limit: limit[1])
+        left_s = at - time.monotonic()
+        return (reason if left_s <= 0 else None), left_s
+
+    def _end(self, reason: str) -> None:
+        with self._lock:
+            self._ended = reason or "the connection is closed"
+            self._exchange.say_goodbye()
+            left = self._channel.left_bytes if self._channel is not None else 0
+            lost = list(self._calls.values())
+            self._calls.clear()
+            for call in lost:
+                kind = OutcomeUnknown if call.queued_at < left else NotProcessed
+                call.result.put(kind(f"{self._authority}: {reason}"))
+            self._fail_waiting(self._ended)
+            if self._channel is not None:
+                self._channel.close(self._exchange.take_output())
+            self._wakeup.close()
+        level = logging.WARNING if lost or not self.ready else logging.INFO
+        logger.log(level, "%s: connection ended: %s (%d unanswered)", self._authority, self._ended, len(lost))

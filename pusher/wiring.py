@@ -1,0 +1,154 @@
+"""Settings -> connected edges -> flows: the only place that constructs edges."""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from redis import Redis
+
+from pusher.bus.consumer import BusConsumer
+from pusher.bus.listener import Listener, settings_watcher
+from pusher.bus.publisher import BusPublisher
+from pusher.documents.sqlite import SQLiteDocuments
+from pusher.documents.system_config import SystemConfig
+from pusher.flows.accept_push import AcceptPush
+from pusher.flows.accept_registration import AcceptRegistration
+from pusher.flows.answer_waiting import AnswerWaiting
+from pusher.flows.deliver_push import DeliverPush
+from pusher.flows.device_document import DeviceDocument
+from pusher.flows.fail_call import FailCall
+from pusher.flows.forget_device import ForgetDevice
+from pusher.flows.learn_device import LearnDevice
+from pusher.flows.settle_push import SettlePush
+from pusher.ports import Enqueue
+from pusher.providers.apple.client import APNsClient
+from pusher.providers.firebase.client import FCMClient
+from pusher.push.app import ProviderName
+from pusher.settings import Settings
+from pusher.stores.connection import connect
+from pusher.stores.sent import RedisSent
+from pusher.stores.shared_tokens import RedisSharedTokens
+from pusher.stores.tokens import RedisTokens
+from pusher.stores.waits import RedisWaits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """What a process is connected to. Connections are made on first use."""
+
+    settings: Settings
+    redis: Redis
+    documents: SQLiteDocuments
+    system_config: SystemConfig
+    waits: RedisWaits
+    publisher: BusPublisher
+
+    @classmethod
+    def of(cls, settings: Settings, redis_client: Redis | None = None) -> Self:
+        """Return the edges that `settings` name; the demo brings a Redis of its own. Raises `SettingsInvalid`."""
+        documents = SQLiteDocuments.from_url(settings.documents_url)
+        client = connect(settings.redis_url) if redis_client is None else redis_client
+        return cls(
+            settings=settings,
+            redis=client,
+            waits=RedisWaits(client),
+            documents=documents,
+            system_config=SystemConfig(documents),
+            publisher=BusPublisher(settings.bus_url, settings.node),
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.publisher.close()
+        self.documents.close()
+        self.redis.close()
+
+
+def listener(edges: Edges, enqueue: Enqueue) -> Listener:
+    """Return the bus listener with its flows."""
+    return Listener(
+        edges.settings.bus_url,
+        publisher=edges.publisher,
+        accept_push=AcceptPush(
+            waits=edges.waits,
+            enqueue=enqueue,
+            announce=edges.publisher,
+            wake_window_s=edges.settings.wake_window_s,
+            monotonic=time.monotonic,
+        ),
+        accept_registration=AcceptRegistration(
+            settings=edges.system_config,
+            waits=edges.waits,
+            answer_waiting=AnswerWaiting(edges.waits, edges.publisher),
+            enqueue=enqueue,
+            monotonic=time.monotonic,
+        ),
+        settings_changed=edges.system_config.drop,
+        wake_window_s=edges.settings.wake_window_s,
+    )
+
+
+def providers(edges: Edges) -> dict[ProviderName, APNsClient | FCMClient]:
+    """Return the push services, with no connection yet."""
+    shared_tokens = RedisSharedTokens(edges.redis)
+    settings = edges.settings
+    return {
+        ProviderName.APPLE: APNsClient(
+            ca_file=settings.ca_file, proxy_url=settings.proxy_url, shared_tokens=shared_tokens
+        ),
+        ProviderName.FIREBASE: FCMClient(
+            ca_file=settings.ca_file, proxy_url=settings.proxy_url, shared_tokens=shared_tokens
+        ),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFlows:
+    """What a worker's tasks call."""
+
+    deliver_push: DeliverPush
+    settle_push: SettlePush
+    learn_device: LearnDevice
+    forget_device: ForgetDevice
+    _edges: Edges
+    _providers: dict[ProviderName, APNsClient | FCMClient]
+    _watcher: BusConsumer
+
+    @classmethod
+    def of(cls, edges: Edges, enqueue: Enqueue) -> Self:
+        """Return the flows over `edges`, which they close when they are closed."""
+        tokens = RedisTokens(edges.redis)
+        document = DeviceDocument(edges.documents, edges.publisher)
+        push_services = providers(edges)
+        return cls(
+            deliver_push=DeliverPush(
+                settings=edges.system_config, providers=push_services, sent=RedisSent(edges.redis)
+            ),
+            settle_push=SettlePush(
+                fail_call=FailCall(edges.waits, edges.publisher),
+                tokens=tokens,
+                enqueue=enqueue,
+                rng=random.Random(),  # noqa: S311 (jitter, not a secret)
+            ),
+            learn_device=LearnDevice(document=document, tokens=tokens),
+            forget_device=ForgetDevice(document=document, tokens=tokens),
+            _edges=edges,
+            _providers=push_services,
+            _watcher=settings_watcher(
+                edges.settings.bus_url,
+                publisher=edges.publisher,
+                settings_changed=edges.system_config.drop,
+            ),
+        )
+
+    def start(self) -> None:
+        """Begin to watch for changed settings."""
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Stop watching and close every connection."""
+        self._watcher.stop()
+        for push_service in self._providers.values():
+            push_service.close()
+        self._edges.close()

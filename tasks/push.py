@@ -1,0 +1,32 @@
+"""The push task: one attempt to wake one phone."""
+
+import logging
+from typing import Any
+
+from celery import Task
+
+from pusher.push.notification import Notification
+from pusher.push.outcome import FailureReason, Outcome, Refused
+from tasks.again import run_again
+from tasks.app import app
+
+log = logging.getLogger("pusher.tasks")
+
+
+@app.task(name="pusher.push.deliver", bind=True, max_retries=None, Request="tasks.redacted:RedactedRequest")
+def deliver(self: Task, notification: dict[str, Any]) -> None:
+    """Send the push, carry out what its outcome asks for, and run again when that says so."""
+    push = Notification.from_task(notification)
+    outcome: Outcome
+    try:
+        outcome = self.app.flows.deliver_push(push)
+    except Exception as error:  # Whatever went wrong, the caller must not listen to 20 seconds of silence for it.
+        log.exception("push failed by an error of ours")
+        outcome = Refused(
+            reason=FailureReason.INTERNAL_ERROR,
+            code=type(error).__name__,
+            detail="Pusher failed to send the push.",
+        )
+    retry = self.app.flows.settle_push(push, outcome, attempt=self.request.retries + 1)
+    if retry is not None:
+        run_again(self, retry.delay_s)

@@ -1,0 +1,30 @@
+"""Keeps tokens out of what Celery shows: events, Flower, `celery inspect`, logs and error reports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from celery.worker.request import Request
+
+from pusher.redact import fingerprint
+
+_SECRET = frozenset({"Token-ID", "Token-Reg", "Payload", "token", "push_object"})
+
+
+def shown(arguments: Mapping[str, Any]) -> str:
+    """Return the `kwargsrepr` of a task: every secret in it, at any depth, as a fingerprint."""
+    return repr(_redacted(arguments))
+
+
+def _redacted(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {key: fingerprint(str(item)) if key in _SECRET else _redacted(item) for key, item in value.items()}
+
+
+class RedactedRequest(Request):  # type: ignore[misc]
+    """A task as a worker holds it; `celery inspect` and Flower's worker page see the redacted arguments only."""
+
+    def info(self, safe: bool = False) -> dict[str, Any]:
+        """Return what may be shown, whether or not the caller asked for the safe form."""
+        info: dict[str, Any] = super().info(safe=True)
+        return info

@@ -1,0 +1,125 @@
+"""The real processes: `pusher listen` and a Celery worker, on private servers, with simulated providers and phones."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from pusher.documents.sqlite import SQLiteDocuments
+
+from pusher.simulators.handset import HandsetSimulator
+from pusher.simulators.proxy import Call, ProxySimulator
+from pusher.simulators.stage import Stage
+from tests.support.until import until
+
+BIN = Path(sys.executable).parent
+#: Seconds a process has to start or to stop.
+PATIENCE_S = 30.0
+
+
+class System:
+    """Starts and stops Pusher's processes; everything they print lands in one file each."""
+
+    def __init__(self, folder: Path, bus_url: str, redis_url: str, stage: Stage, wake_window_s: float) -> None:
+        self.folder = folder
+        self.bus_url = bus_url
+        self.stage = stage
+        self.documents_url = f"sqlite:///{folder}/pusher.db"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PUSHER_")},
+            "PUSHER_BUS_URL": bus_url,
+            "PUSHER_REDIS_URL": redis_url,
+            "PUSHER_DOCUMENTS_URL": self.documents_url,
+            "PUSHER_CA_FILE": str(stage.authority.ca_file),
+            "PUSHER_WAKE_WINDOW_S": str(wake_window_s),
+        }
+        self.proxy = ProxySimulator(bus_url)
+        self._running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+        self.documents = SQLiteDocuments.from_url(self.documents_url)
+        self.documents.save("system_config", stage.pusher_document())
+
+    def start(self) -> None:
+        """Start listener, worker and proxy, and return when calls can be answered."""
+        self.start_listener()
+        self.start_worker()
+        self.proxy.start()
+
+    def start_listener(self) -> None:
+        """Start `pusher listen` and wait until it consumes all three queues."""
+        self._start("listener", "pusher", "listen")
+        until(lambda: self.log("listener").count(" INFO consuming ") >= 3, seconds=PATIENCE_S)
+
+    def start_worker(self, *, queues: str = "push.apple,push.firebase,devices") -> None:
+        """Start a Celery worker and wait until it takes tasks."""
+        arguments = ("-A", "tasks.app", "worker", "-P", "threads", "-c", "100", "-Q", queues)
+        self._start("worker", "celery", *arguments)
+        until(lambda: "consuming" in self.log("worker") and "ready." in self.log("worker"), seconds=PATIENCE_S)
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> int:
+        """End process `name` with a signal and return its exit status."""
+        process, output = self._running.pop(name)
+        process.send_signal(number)
+        status = process.wait(PATIENCE_S)
+        output.close()
+        return status
+
+    def close(self) -> None:
+        """Stop everything that runs."""
+        self.proxy.close()
+        for name in list(self._running):
+            self.stop(name)
+        self.documents.close()
+
+    def alive(self, name: str) -> bool:
+        """Tell whether process `name` still runs."""
+        return self._running[name][0].poll() is None
+
+    def log(self, name: str) -> str:
+        """Return what process `name` printed since the system was made."""
+        path = self.folder / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, as an operator does."""
+        done = subprocess.run(
+            [str(BIN / command[0]), *command[1:]] if "/" not in command[0] else list(command),
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def call(self, handset: HandsetSimulator, **extra: object) -> Call:
+        """Have somebody call `handset`'s phone."""
+        return self.proxy.call(token=handset.token, token_type=handset.token_type, app_id=handset.app_id, **extra)
+
+    def _start(self, name: str, *command: str) -> None:
+        output = (self.folder / f"{name}.log").open("ab")
+        process = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            env=self.environment,
+            cwd=self.folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        self._running[name] = process, output
+
+
+@contextmanager
+def running_system(folder: Path, bus_url: str, redis_url: str, *, wake_window_s: float = 20.0) -> Iterator[System]:
+    """Yield a system whose calls are answered."""
+    with Stage(folder / "stage", bus_url) as stage:
+        system = System(folder, bus_url, redis_url, stage, wake_window_s)
+        try:
+            system.start()
+            yield system
+        finally:
+            system.close()

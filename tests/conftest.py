@@ -1,0 +1,46 @@
+"""The real servers that tests share: started on first use, one of each a run, and empty when a test begins."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A private Redis; a test may stop and restart it."""
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of a running, empty Redis."""
+    redis_server.start()
+    redis_server.flush()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A private RabbitMQ; a test may stop, kill and restart it."""
+    server = RabbitMQ()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def bus_url(rabbitmq: RabbitMQ) -> Iterator[str]:
+    """The URL of a running broker's fresh virtual host, deleted after the test with the connections to it."""
+    rabbitmq.start()
+    with rabbitmq.vhost() as url:
+        yield url

@@ -1,0 +1,172 @@
+"""A real RabbitMQ of our own, for tests: loopback only, no daemon left behind, started once and emptied between tests.
+
+The broker keeps an Erlang shell on its standard input: what takes `rabbitmqctl` a second takes a few milliseconds here.
+"""
+
+import itertools
+import os
+import secrets
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.child import end, find, port_of, reserve_port, start, tail
+from tests.support.until import until
+
+#: No epmd daemon started by Erlang itself, node to node traffic on loopback only, and no schedulers that spin when idle.
+_ERL_FLAGS = (
+    "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+)
+_BOOTED = "F = fun W() -> case rabbit_boot_state:get() of ready -> ok; _ -> timer:sleep(20), W() end end, F()"
+
+
+class RabbitMQ:
+    """One broker and its epmd; a restart keeps the port, the virtual hosts and what is durable."""
+
+    def __init__(self) -> None:
+        self._binary = find("rabbitmq-server", "rabbitmq-server", "/usr/lib/rabbitmq/bin")
+        self._epmd_binary = find("epmd", "rabbitmq-server")
+        self._temporary = tempfile.TemporaryDirectory(prefix="pusher-rabbitmq-")
+        self._folder = Path(self._temporary.name)
+        self._log = self._folder / "broker.log"
+        self._holders = {name: reserve_port() for name in ("amqp", "dist", "epmd")}
+        self._env = self._write_configuration()
+        self._numbers = itertools.count(1)
+        self._answers: dict[str, str] = {}
+        self._answered = threading.Condition()
+        self._broker: subprocess.Popen[bytes] | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The AMQP port on 127.0.0.1."""
+        return port_of(self._holders["amqp"])
+
+    def url(self, vhost: str = "/") -> str:
+        """Return the URL of `vhost`, for `PUSHER_BUS_URL`."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it takes connections."""
+        if self._broker is not None and self._broker.poll() is None:
+            return
+        if self._epmd is None:
+            self._epmd = start([self._epmd_binary], env=self._env, log=self._log)
+        self._broker = start(
+            [self._binary], env=self._env, log=self._log, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._broker,), name="rabbitmq-shell")
+        self._reader.start()
+        self.eval(_BOOTED, seconds=60)
+
+    def stop(self) -> None:
+        """Stop it the orderly way: connections are closed, messages in durable queues are kept."""
+        if self._broker is not None:
+            self.eval("rabbit:stop()", seconds=30)
+        self.kill()
+
+    def kill(self) -> None:
+        """Stop it with SIGKILL."""
+        if self._broker is None or self._reader is None:
+            return
+        self._broker.kill()
+        self._reader.join()
+        end(self._broker, kill=True)
+        self._broker = None
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop it for good, and its epmd."""
+        self.kill()
+        if self._epmd is not None:
+            end(self._epmd, kill=True)
+        for holder in self._holders.values():
+            holder.close()
+        self._temporary.cleanup()
+
+    def eval(self, expression: str, *, seconds: float = 10.0) -> str:
+        """Have the broker evaluate an Erlang expression, without its full stop; return the value as Erlang text."""
+        number = str(next(self._numbers))
+        assert self._broker is not None and self._broker.stdin is not None, "the broker is stopped"
+        # The variables of the shell are forgotten first, for an expression may bind the same ones twice.
+        line = f'f(), io:format("~n@@{number} ~0tp~n", [begin {expression} end]).\n'
+        self._broker.stdin.write(line.encode())
+        self._broker.stdin.flush()
+        with self._answered:
+            self._answered.wait_for(lambda: number in self._answers or not self._running, seconds)
+            assert number in self._answers, f"RabbitMQ did not say {expression}: {tail(self._log)}"
+            return self._answers.pop(number)
+
+    @contextmanager
+    def vhost(self) -> Iterator[str]:
+        """Yield the URL of a fresh virtual host; leaving deletes it with all in it and closes its connections."""
+        name = f"test-{next(self._numbers)}"
+        every = '<<".*">>'
+        self.eval(
+            f'rabbit_vhost:add(<<"{name}">>, <<"tests">>), rabbit_auth_backend_internal:set_permissions('
+            f'<<"guest">>, <<"{name}">>, {every}, {every}, {every}, <<"tests">>)'
+        )
+        try:
+            yield self.url(name)
+        finally:
+            self.start()
+            self.eval(f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)')
+
+    def close_connections(self) -> None:
+        """Close every client's connection, as an operator would."""
+        self.eval('rabbit_networking:close_all_connections("by a test")')
+
+    @property
+    def _running(self) -> bool:
+        return self._reader is not None and self._reader.is_alive()
+
+    def _read(self, broker: subprocess.Popen[bytes]) -> None:
+        assert broker.stdout is not None
+        with self._log.open("ab") as log:
+            for line in broker.stdout:
+                log.write(line)
+                log.flush()
+                if line.startswith(b"@@"):
+                    number, _, value = line[2:].decode().strip().partition(" ")
+                    with self._answered:
+                        self._answers[number] = value
+                        self._answered.notify_all()
+        with self._answered:
+            self._answered.notify_all()
+
+    def _write_configuration(self) -> dict[str, str]:
+        folder = self._folder
+        ports = {name: str(port_of(holder)) for name, holder in self._holders.items()}
+        (folder / "home").mkdir()
+        (folder / "plugins").write_text("[].\n")
+        (folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{ports['amqp']}\nlog.file.level = info\nlog.console = false\n"
+        )
+        return {
+            "PATH": f"{os.path.dirname(self._epmd_binary)}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C.UTF-8",
+            # The Erlang cookie is made here, private to this broker.
+            "HOME": str(folder / "home"),
+            "ERL_AFLAGS": _ERL_FLAGS,
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": ports["epmd"],
+            # Keeps standard input open as a shell, and lets the script become the broker: one process, one pid.
+            "RABBITMQ_ALLOW_INPUT": "true",
+            "RABBITMQ_NODENAME": f"pusher-{secrets.token_hex(4)}@localhost",
+            "RABBITMQ_NODE_PORT": ports["amqp"],
+            "RABBITMQ_DIST_PORT": ports["dist"],
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "absent"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+        }

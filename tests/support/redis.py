@@ -1,0 +1,70 @@
+"""A real Redis of our own, for tests: loopback only, nothing on disk, stopped and started again at will."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import redis
+
+from tests.support.child import end, find, port_of, reserve_port, start, tail
+from tests.support.until import until
+
+
+class RedisServer:
+    """One redis-server; a restart keeps the port and loses the data."""
+
+    def __init__(self) -> None:
+        self._binary = find("redis-server", "redis-server")
+        self._folder = tempfile.TemporaryDirectory(prefix="pusher-redis-")
+        self._log = Path(self._folder.name, "redis.log")
+        self._holder = reserve_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1."""
+        return port_of(self._holder)
+
+    @property
+    def url(self) -> str:
+        """The URL for `PUSHER_REDIS_URL`."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it answers."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name]
+        self._process = start([*command, "--save", "", "--appendonly", "no"], log=self._log)
+        until(lambda: self._answers(self._process), what="redis-server answers")
+
+    def _answers(self, process: subprocess.Popen[bytes] | None) -> bool:
+        assert process is not None
+        assert process.poll() is None, f"redis-server ended: {tail(self._log)}"
+        with redis.Redis(port=self.port) as client:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop it, with SIGKILL if `kill`; connections break, new ones are refused."""
+        if self._process is not None:
+            end(self._process, kill=kill)
+            self._process = None
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
+    def flush(self) -> None:
+        """Drop all data."""
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+
+    def close(self) -> None:
+        """Stop it for good."""
+        self.stop(kill=True)
+        self._holder.close()
+        self._folder.cleanup()

@@ -1,0 +1,27 @@
+"""What the simulators' tests share: one authority, whose keys are slow to make."""
+
+import pytest
+
+from pusher.simulators.authority import AuthKey, Authority, ClientCertificate, ServiceAccount
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def auth_key(authority: Authority) -> AuthKey:
+    return authority.auth_key("ABC123DEFG", "TEAM123456")
+
+
+@pytest.fixture(scope="session")
+def service_account(authority: Authority) -> ServiceAccount:
+    return authority.service_account("phone-project", "https://127.0.0.1:1/token")
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Authority) -> ClientCertificate:
+    """A universal certificate for an app and its calls."""
+    topics = ("com.example.phone", "com.example.phone.voip")
+    return authority.client_certificate(topics=topics, bundle_id="com.example.phone", key="ec")
