@@ -5,7 +5,6 @@ A token becomes a short fingerprint, the same everywhere, so that one device can
 
 import hashlib
 import re
-from urllib.parse import urlsplit, urlunsplit
 
 
 def digest(secret: str) -> str:
@@ -20,10 +19,12 @@ def fingerprint(secret: str | None) -> str:
 
 def url(value: str) -> str:
     """Return `value` without its user, password, query and fragment."""
-    parts = urlsplit(value)
-    host = parts.netloc.rpartition("@")[2]
-    user = "***@" if "@" in parts.netloc else ""
-    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        return "***"
+    # Up to the last @, wherever it stands: a password may hold an unescaped / or #.
+    _, at, shown = rest.rpartition("@")
+    return f"{scheme}://{'***@' if at else ''}{re.split('[?#]', shown)[0]}"
 
 
 #: Keys of bus messages whose values say nothing that must be hidden.
@@ -51,6 +52,8 @@ _PLAIN_KEYS = frozenset(
         *("Username", "User-Agent", "Status", "First-Registration", "Account-Realm", "Pusher-Application"),
     }
 )
+#: Keys whose values are secrets however short they are.
+_SECRET_KEYS = frozenset({"Token-ID", "Token-Reg", "token-id", "registration-token", "x-token-reg"})
 _LONG_WORD = re.compile(r"[A-Za-z0-9_:~.%/+=-]{16,}")
 
 
@@ -66,5 +69,5 @@ def message(value: object, key: str = "") -> object:
     if isinstance(value, list):
         return [message(item) for item in value]
     if isinstance(value, str) and key not in _PLAIN_KEYS:
-        return text(value)
+        return fingerprint(value) if key in _SECRET_KEYS else text(value)
     return value

@@ -1,11 +1,10 @@
 """One HTTP/2 connection: many threads send requests on it, its own thread dials, reads and keeps the limits.
 
-Requests wait in line until the connection is ready and a stream is free; each caller waits for its answer until its
-own deadline and no longer. When the connection ends, every caller learns whether the peer may have seen its request.
+Requests wait in line until the connection is ready and a stream is free; each caller waits until its own deadline
+and no longer. When the connection ends, every caller learns whether the peer may have seen its request.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from hpack import HeaderTuple
 
 from pusher.clock import Deadline
 from pusher.errors import NotProcessed, OutcomeUnknown, TransportError
+from pusher.http2.call import Call, ConnectFailed
 from pusher.http2.dial import Dialer
 from pusher.http2.events import Answered, Event, GoneAway
 from pusher.http2.exchange import Exchange
@@ -28,29 +28,15 @@ CONNECT_LIMIT_S = 10.0
 #: A connection that was silent for so long is asked for a sign of life before it carries a request.
 PROBE_AFTER_S = 3600.0
 PROBE_LIMIT_S = 1.0
-#: A connection that takes no new requests ends at the latest then, whatever its last requests still wait for.
+#: A connection that takes no new requests ends at the latest then, whatever its last ones still wait for.
 DRAIN_LIMIT_S = 120.0
 
+#: Reasons to end.
 _CLOSED_BY_PEER = "closed by the peer"
 _NOT_READY = "it did not become ready in time"
 _SILENT = "the peer is silent"
 _STILL_BUSY = "its last requests took too long"
-
-
-class _Call:
-    """A request on its way through the connection."""
-
-    __slots__ = ("body", "fields", "queued_at", "result", "sent_at", "stream_id")
-
-    def __init__(self, fields: Sequence[HeaderTuple], body: bytes) -> None:
-        self.fields = fields
-        self.body = body
-        self.result: queue.SimpleQueue[Response | TransportError] = queue.SimpleQueue()
-        #: 0 until it has a stream.
-        self.stream_id = 0
-        #: `time.monotonic()` when it got one, and the count of bytes queued before it.
-        self.sent_at = 0.0
-        self.queued_at = 0
+_NO_NEW_REQUESTS = "the connection takes no new requests"
 
 
 class HTTP2Connection:
@@ -63,11 +49,12 @@ class HTTP2Connection:
         self._wakeup = Wakeup()
         self._exchange = Exchange()
         self._channel: TLSChannel | None = None
-        self._waiting: dict[_Call, None] = {}
-        self._calls: dict[int, _Call] = {}
+        #: Requests in line (a dict keeps the order and forgets one in the middle at no cost), and those sent.
+        self._waiting: dict[Call, None] = {}
+        self._calls: dict[int, Call] = {}
         self._ended: str | None = None
         self._heard_at = 0.0
-        #: Why the connection ends, and the monotonic time when, unless what it waits for comes before.
+        #: The monotonic times when the connection ends, and why; what they wait for takes them out again.
         self._limits = {_NOT_READY: time.monotonic() + CONNECT_LIMIT_S}
         self._thread = threading.Thread(target=self._run, name=f"http2 {self._authority}", daemon=True)
         self._thread.start()
@@ -76,11 +63,6 @@ class HTTP2Connection:
     def accepting(self) -> bool:
         """Tell whether new requests may be sent here."""
         return self._exchange.accepting
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether the connection ever became ready; one that ended before failed to connect."""
-        return self._exchange.ready
 
     @property
     def ended(self) -> bool:
@@ -93,29 +75,27 @@ class HTTP2Connection:
         return len(self._calls)
 
     def send(self, fields: Sequence[HeaderTuple], body: bytes, deadline: Deadline) -> Response:
-        """Send a request and wait for the response until `deadline`. Raises `NotProcessed`, `OutcomeUnknown`."""
-        call = _Call(fields, body)
+        """Send a request and wait for the response until `deadline`.
+
+        Raises `NotProcessed` (`ConnectFailed` where the connection never came about) or `OutcomeUnknown`.
+        """
+        call = Call(fields, body)
         with self._lock:
             if not self._exchange.accepting:
-                raise NotProcessed(
-                    f"{self._authority}: {self._ended or 'the connection takes no new requests'}"
-                )
+                raise NotProcessed(f"{self._authority}: {self._ended or _NO_NEW_REQUESTS}")
             self._waiting[call] = None
             if self._exchange.ready and time.monotonic() - self._heard_at > PROBE_AFTER_S:
                 self._probe()
             self._open_streams()
             chunk = self._claim()
         self._send(chunk)
-        try:
-            result = call.result.get(timeout=deadline.remaining_s())
-        except queue.Empty:
-            result = self._give_up(call)
+        result = call.wait(deadline) or self._give_up(call)
         if isinstance(result, TransportError):
             raise result
         return result
 
     def retire(self) -> None:
-        """Take no new requests, and end when those that have a stream are answered."""
+        """Take no new requests, and end when those that were sent are answered."""
         with self._lock:
             self._drain()
             self._wakeup.set()
@@ -136,11 +116,10 @@ class HTTP2Connection:
         """Give the requests in line their streams, as many as may be open; none while in doubt about the peer."""
         if self._channel is None or _SILENT in self._limits:
             return
-        queued_at = self._channel.queued_bytes
         while self._waiting and self._exchange.can_open:
             call = next(iter(self._waiting))
             del self._waiting[call]
-            call.queued_at = queued_at
+            call.queued_bytes = self._channel.queued_bytes
             call.sent_at = time.monotonic()
             call.stream_id = self._exchange.open(call.fields, call.body)
             self._calls[call.stream_id] = call
@@ -150,11 +129,11 @@ class HTTP2Connection:
     def _drain(self) -> None:
         self._exchange.accepting = False
         self._limits.setdefault(_STILL_BUSY, time.monotonic() + DRAIN_LIMIT_S)
-        self._fail_waiting("the connection takes no new requests")
+        self._fail_waiting(NotProcessed, _NO_NEW_REQUESTS)
 
-    def _fail_waiting(self, reason: str) -> None:
+    def _fail_waiting(self, kind: type[NotProcessed], reason: str) -> None:
         for call in self._waiting:
-            call.result.put(NotProcessed(f"{self._authority}: {reason}"))
+            call.settle(kind(f"{self._authority}: {reason}"))
         self._waiting.clear()
 
     def _probe(self) -> None:
@@ -169,16 +148,18 @@ class HTTP2Connection:
         self._channel.queue(self._exchange.take_output())
         return self._channel.claim()
 
+    # Called without the lock, by callers.
+
     def _send(self, chunk: bytearray) -> None:
-        """Without the lock: send what was claimed."""
         if self._channel is not None:
             self._channel.send(chunk)
 
-    def _give_up(self, call: _Call) -> Response | TransportError:
+    def _give_up(self, call: Call) -> Response | TransportError:
         """Return what came at the last moment, or the error for a request whose deadline passed."""
         with self._lock:
-            if not call.result.empty():
-                return call.result.get()
+            late = call.wait(Deadline(0.0))
+            if late is not None:
+                return late
             if call in self._waiting:
                 del self._waiting[call]
                 problem = "no stream was free" if self._exchange.ready else "it was not connected"
@@ -231,16 +212,16 @@ class HTTP2Connection:
         for event in self._exchange.receive(plain):
             self._deliver(event)
         if self._exchange.ready and self._limits.pop(_NOT_READY, None) is not None:
-            logger.info("connected to %s (%s)", self._authority, channel.description)
+            logger.info("%s: connected (%s)", self._authority, channel.description)
         if ended:
             raise ConnectionResetError(_CLOSED_BY_PEER)
 
     def _deliver(self, event: Event) -> None:
         if isinstance(event, GoneAway):
-            logger.info("%s goes away: %s", self._authority, event.reason)
+            logger.info("%s: goes away: %s", self._authority, event.reason)
             return
         call = self._calls.pop(event.stream_id)
-        call.result.put(event.response if isinstance(event, Answered) else event.error)
+        call.settle(event.response if isinstance(event, Answered) else event.error)
 
     def _verdict(self) -> tuple[str | None, float | None]:
         """Return why the connection must end now, else for how long it may wait."""
@@ -256,15 +237,14 @@ class HTTP2Connection:
         with self._lock:
             self._ended = reason or "the connection is closed"
             self._exchange.say_goodbye()
-            left = self._channel.left_bytes if self._channel is not None else 0
+            self._fail_waiting(NotProcessed if self._exchange.ready else ConnectFailed, self._ended)
             lost = list(self._calls.values())
             self._calls.clear()
             for call in lost:
-                kind = OutcomeUnknown if call.queued_at < left else NotProcessed
-                call.result.put(kind(f"{self._authority}: {reason}"))
-            self._fail_waiting(self._ended)
+                left = self._channel is not None and call.queued_bytes < self._channel.left_bytes
+                call.settle((OutcomeUnknown if left else NotProcessed)(f"{self._authority}: {reason}"))
             if self._channel is not None:
                 self._channel.close(self._exchange.take_output())
             self._wakeup.close()
-        level = logging.WARNING if lost or not self.ready else logging.INFO
+        level = logging.WARNING if lost or not self._exchange.ready else logging.INFO
         logger.log(level, "%s: connection ended: %s (%d unanswered)", self._authority, self._ended, len(lost))

@@ -48,9 +48,7 @@ class Proxy:
         except (ValueError, SettingsInvalid):
             parts = None
         if parts is None or parts.scheme != "http":
-            raise SettingsInvalid(
-                "PUSHER_PROXY_URL", "expected http://host:port or http://user:password@host:port"
-            )
+            raise SettingsInvalid("PUSHER_PROXY_URL", "expected http://host:port or http://user:password@host:port")
         if parts.username is None:
             return cls(host=host, port=port, authorization=None)
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -73,12 +71,13 @@ class Dialer:
         """
         try:
             sock = self._connect(wakeup, deadline)
-        except (OSError, UnicodeError) as error:
-            raise NotProcessed(f"cannot connect: {_describe(error)}") from error
+        except (OSError, ValueError) as error:
+            where = "cannot connect" if self.proxy is None else "cannot connect by the proxy"
+            raise NotProcessed(f"{where}: {_describe(error)}") from error
         try:
             channel = TLSChannel(sock, self.tls, self.origin.host, lock=lock, wakeup=wakeup)
             channel.handshake(deadline)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             sock.close()
             raise NotProcessed(f"no TLS: {_describe(error)}") from error
         if channel.protocol != "h2":
@@ -127,9 +126,7 @@ def _connect_one(sock: socket.socket, address: object, wakeup: Wakeup, deadline:
         raise OSError(code, os.strerror(code))
 
 
-def _open_tunnel(
-    sock: socket.socket, origin: Origin, proxy: Proxy, wakeup: Wakeup, deadline: Deadline
-) -> None:
+def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy, wakeup: Wakeup, deadline: Deadline) -> None:
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     target = f"{host}:{origin.port}"
     authorization = "" if proxy.authorization is None else f"Proxy-Authorization: {proxy.authorization}\r\n"

@@ -59,6 +59,8 @@ class Exchange:
         self._unsent: dict[int, _Stream] = {}
         self._limit = 0
         self._ready = False
+        #: The peer broke HTTP/2: h2 would refuse to send anything more.
+        self._broken = False
         self._cutter = FrameCutter()
         self._h2 = start_h2()
 
@@ -91,12 +93,14 @@ class Exchange:
 
     def ping(self) -> None:
         """Ask the peer for a sign of life."""
-        self._h2.ping(b"pusher\0\0")
+        if not self._broken:
+            self._h2.ping(b"pusher\0\0")
 
     def say_goodbye(self) -> None:
         """Tell the peer that the connection will be closed; nothing is received afterwards."""
         self.accepting = False
-        self._h2.close_connection()
+        if not self._broken:
+            self._h2.close_connection()
 
     def take_output(self) -> bytes:
         """Return the bytes to send, once."""
@@ -116,6 +120,8 @@ class Exchange:
                 for event in self._h2.receive_data(frame):
                     yield from self._handle(event)
         except _HOSTILE as error:
+            self.accepting = False
+            self._broken = True
             text = " ".join(str(error).split())[:100]
             raise TransportError(f"the peer broke HTTP/2: {type(error).__name__}: {text}") from error
 
@@ -124,9 +130,7 @@ class Exchange:
             self._apply_settings()
         elif isinstance(event, WindowUpdated):
             self._send_bodies()
-        elif isinstance(
-            event, ResponseReceived | TrailersReceived | DataReceived | StreamEnded | StreamReset
-        ):
+        elif isinstance(event, ResponseReceived | TrailersReceived | DataReceived | StreamEnded | StreamReset):
             stream = self._streams.get(event.stream_id)
             if stream is not None:
                 yield from self._handle_stream(event, stream)
@@ -183,7 +187,7 @@ class Exchange:
     def _drop(self, stream_id: int, *, reset: ErrorCodes | None = None) -> None:
         del self._streams[stream_id]
         self._unsent.pop(stream_id, None)
-        if reset is not None:
+        if reset is not None and not self._broken:
             self._h2.reset_stream(stream_id, reset)
 
     def _apply_settings(self) -> None:

@@ -7,7 +7,7 @@ GOAWAY never reaches h2: it is read here.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pusher.errors import TransportError
+from h2.exceptions import FrameTooLargeError
 
 _HEADER_BYTES = 9
 #: SETTINGS_MAX_FRAME_SIZE as we announce it: the default (RFC 9113 6.5.2).
@@ -33,12 +33,12 @@ class FrameCutter:
         self._buffer = bytearray()
 
     def cut(self, data: bytes) -> Iterator[bytes]:
-        """Yield every complete frame, header included. Raises `TransportError` for one that is too long."""
+        """Yield every complete frame, header included. Raises h2's error for one that is too long."""
         self._buffer += data
         while len(self._buffer) >= _HEADER_BYTES:
             length = int.from_bytes(self._buffer[:3], "big")
             if length > MAX_FRAME_BYTES:
-                raise TransportError(f"the peer sent a frame of {length} bytes, or no HTTP/2 at all")
+                raise FrameTooLargeError(f"a frame of {length} bytes, or no HTTP/2 at all")
             end = _HEADER_BYTES + length
             if len(self._buffer) < end:
                 return
@@ -49,11 +49,7 @@ class FrameCutter:
 
 def read_goaway(frame: bytes) -> GoAway | None:
     """Return what a complete, well-formed GOAWAY `frame` says; None for any other, which h2 shall judge."""
-    if (
-        frame[3] != _GOAWAY
-        or len(frame) < _HEADER_BYTES + 8
-        or int.from_bytes(frame[5:9], "big") & 0x7FFFFFFF
-    ):
+    if frame[3] != _GOAWAY or len(frame) < _HEADER_BYTES + 8 or int.from_bytes(frame[5:9], "big") & 0x7FFFFFFF:
         return None
     return GoAway(
         last_stream_id=int.from_bytes(frame[9:13], "big") & 0x7FFFFFFF,

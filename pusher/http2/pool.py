@@ -1,7 +1,7 @@
 """The HTTP/2 client of one origin and one set of credentials: at most one connection takes new requests.
 
-Connections are opened when the first request needs one, replaced when they go away, and kept for as long as they
-live. What surely was not processed is sent again at once; what perhaps was is left to the caller.
+Connections are opened when a request needs one, replaced when they go away, and kept for as long as they live.
+What surely was not processed is sent again at once; what perhaps was is left to the caller.
 """
 
 import ssl
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pusher.clock import Deadline
 from pusher.errors import NotProcessed
+from pusher.http2.call import ConnectFailed
 from pusher.http2.connection import HTTP2Connection
 from pusher.http2.dial import Dialer, Proxy
 from pusher.http2.fields import request_fields
@@ -40,7 +41,7 @@ class HTTP2Pool:
     """Thread safe; `send` may be called from hundreds of threads."""
 
     def __init__(self, origin: Origin, tls_context: ssl.SSLContext, *, proxy_url: str | None = None) -> None:
-        """Make a pool without connecting. ALPN is set on `tls_context`. Raises `SettingsInvalid` for `proxy_url`."""
+        """Connect to nothing yet; set ALPN on `tls_context`. Raises `SettingsInvalid` for a bad `proxy_url`."""
         tls_context.set_alpn_protocols(["h2"])
         proxy = None if proxy_url is None else Proxy.parse(proxy_url)
         self._dialer = Dialer(origin=origin, tls=tls_context, proxy=proxy)
@@ -63,9 +64,10 @@ class HTTP2Pool:
             connection = self._connection()
             try:
                 return connection.send(fields, request.body, deadline)
+            except ConnectFailed:
+                raise
             except NotProcessed:
-                failed_to_connect = connection.ended and not connection.ready
-                if failed_to_connect or not sends_left or deadline.remaining_s() < _LEAST_USEFUL_S:
+                if not sends_left or deadline.remaining_s() < _LEAST_USEFUL_S:
                     raise
                 self._retire(connection)
         raise NotProcessed(f"{self._dialer.origin.authority}: the deadline passed before it could be sent")

@@ -1,8 +1,8 @@
 """TLS over a socket, for many writing threads and one reading thread.
 
-TLS state is touched under the connection's lock only: an SSL object cannot read and write at once. The socket is
-used outside of it and never blocks. Whoever finds nobody sending sends for all; what the socket does not take is
-left to the reader, so that no caller waits for a peer that does not read.
+TLS state is touched under the connection's lock only: an SSL object cannot read and write at once. The socket
+is used outside of it and never blocks. Whoever finds nobody sending sends for all; what the socket does not take
+is left to the reader, so that no caller waits for a peer that does not read.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class TLSChannel:
         self._last_reads = _LAST_READS
 
     def handshake(self, deadline: Deadline) -> None:
-        """Shake hands, before any other thread knows the channel. Raises `OSError` (`ssl.SSLError` is one)."""
+        """Shake hands, before other threads know the channel. Raises `OSError`, which `ssl.SSLError` is."""
         while True:
             try:
                 self._tls.do_handshake()

@@ -8,7 +8,7 @@ from pusher.clock import Deadline
 
 
 class Wakeup:
-    """Belongs to the thread that waits. `set`, `cancel` and `close` are called with the connection's lock held."""
+    """Belongs to the thread that waits; the other methods are called with the connection's lock held."""
 
     def __init__(self) -> None:
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

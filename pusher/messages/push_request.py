@@ -67,12 +67,9 @@ class PushRequest:
             msg_id=fields.optional_text(message, "Msg-ID"),
             server_id=_server_id(message),
             call_id=fields.optional_text(message, "Call-ID"),
-            alert_body=fields.optional_text(message, "Alert-Body")
-            or fields.optional_text(alert, "Alert.body"),
-            alert_key=fields.optional_text(message, "Alert-Key")
-            or fields.optional_text(alert, "Alert.loc-key"),
-            alert_params=fields.text_list(message, "Alert-Params")
-            or fields.text_list(alert, "Alert.loc-args"),
+            alert_body=fields.optional_text(message, "Alert-Body") or fields.optional_text(alert, "Alert.body"),
+            alert_key=fields.optional_text(message, "Alert-Key") or fields.optional_text(alert, "Alert.loc-key"),
+            alert_params=fields.text_list(message, "Alert-Params") or fields.text_list(alert, "Alert.loc-args"),
             sound=fields.optional_text(message, "Sound"),
             badge=fields.integer(message, "Badge", at_most=MAX_BADGE),
             payload=payload,

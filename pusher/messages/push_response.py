@@ -39,7 +39,5 @@ class PushResponse:
             server_id=server_id,
             msg_id=fields.text(message, "Msg-ID"),
             token=fields.text(message, "Token-ID", max_length=fields.MAX_TOKEN),
-            failure=(fields.text(message, "Push-Reason"), fields.text(message, "Error-Message"))
-            if failed
-            else None,
+            failure=(fields.text(message, "Push-Reason"), fields.text(message, "Error-Message")) if failed else None,
         )

@@ -49,9 +49,7 @@ class Registration:
             account_id=lenient_text(variables, "Account-ID") or lenient_text(message, "Account-ID"),
             device_id=lenient_text(variables, "Authorizing-ID") or lenient_text(message, "Authorizing-ID"),
             call_id=lenient_text(message, "Call-ID"),
-            registration_token=next(
-                (found for key in _TOKEN_REG if (found := lenient_text(message, key))), None
-            ),
+            registration_token=next((found for key in _TOKEN_REG if (found := lenient_text(message, key))), None),
             fields={key: value for key, value in message.items() if isinstance(value, str)},
         )
 

@@ -24,6 +24,8 @@ _MARGIN_S = 30.0
 _CLOCK_SKEW_S = 60.0
 #: Pushes that come this soon after a failed grant share its failure, instead of each asking again.
 _FAILURE_S = 1.0
+#: A provider that refuses whatever it is sent must not cost a grant per push.
+_REFUSED_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class _Slot:
     failure: tuple[float, GrantFailed] | None = None
     #: Monotonic seconds until which this process is the one that renews.
     ours_until: float = float("-inf")
+    #: Monotonic seconds of the last renewal because the provider refused a token.
+    refused_at: float = float("-inf")
 
 
 class SharedSecrets:
@@ -110,15 +114,19 @@ class SharedSecrets:
             slot.lock.release()
 
     def renew(self, name: str, refused: str, issue: Issue, deadline: Deadline) -> str | None:
-        """Return a token other than `refused`, None while that one is too young. Raises `GrantFailed`."""
+        """Return a token other than `refused`, None while it is too early for one. Raises `GrantFailed`."""
         slot = self._slot(name)
         if not slot.lock.acquire(timeout=deadline.remaining_s()):
             raise GrantFailed("the token was not renewed in time", ours=False)
         try:
             self._adopt(slot, name)
             held = slot.held
-            if held is not None and held.text == refused and self._age(held) < self._ages.min_interval_s:
-                return None
+            if held is not None and held.text == refused:
+                now = self._monotonic()
+                young = self._age(held) < self._ages.min_interval_s
+                if young or now - slot.refused_at < _REFUSED_INTERVAL_S:
+                    return None
+                slot.refused_at = now
             return self._obtain(slot, name, refused, issue, deadline)
         finally:
             slot.lock.release()

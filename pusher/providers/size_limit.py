@@ -28,9 +28,7 @@ def fit(request: PushRequest, render: Callable[[PushRequest], bytes], limit: int
             request = smaller
             body = render(request)
     except ValueError as error:
-        return Refused(
-            reason=FailureReason.REFUSED, code="payload_invalid", detail=f"The Payload is no JSON: {error}."
-        )
+        return Refused(reason=FailureReason.REFUSED, code="payload_invalid", detail=f"The Payload is no JSON: {error}.")
     return body
 
 
@@ -54,9 +52,7 @@ def _without_longest(request: PushRequest, excess: int) -> PushRequest | None:
         dropped.append(name)
         excess -= texts[name]
     names = ", ".join(repr(name[:40]) for _, name in dropped[:5])
-    logger.warning(
-        "A push is too large: left out %d texts (%s) call_id=%s", len(dropped), names, request.call_id
-    )
+    logger.warning("A push is too large: left out %d texts (%s) call_id=%s", len(dropped), names, request.call_id)
     fields = {name for place, name in dropped if place == "request"}
     keys = {name for place, name in dropped if place == "payload"}
     return replace(

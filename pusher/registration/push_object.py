@@ -56,9 +56,7 @@ class PushObject:
         return f"PushObject(app_id={self.app_id!r}, token_type={self.token_type!r}, token={token})"
 
 
-def read(
-    rule: UserAgentRule, bindings: Sequence[ContactBinding], fields: Mapping[str, Any]
-) -> PushObject | None:
+def read(rule: UserAgentRule, bindings: Sequence[ContactBinding], fields: Mapping[str, Any]) -> PushObject | None:
     """Return what the registration's Contact says under `rule`; None where it names no token.
 
     Of several bindings the first one with a token counts. `fields` are the message's own, for properties that

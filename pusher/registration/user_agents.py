@@ -57,9 +57,7 @@ class UserAgentRule:
         except TimeoutError:
             if not self.warned.is_set():
                 self.warned.set()
-                log.warning(
-                    "User-Agents.%s: the regex takes too long, phones may not be recognised", self.name
-                )
+                log.warning("User-Agents.%s: the regex takes too long, phones may not be recognised", self.name)
             return False
         return found is not None
 

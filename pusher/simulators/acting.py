@@ -22,9 +22,7 @@ class Vendor(Protocol):
         """Return a scripted answer with the headers and the body that the vendor would send."""
 
 
-def act(
-    vendor: Vendor, request: ReceivedRequest, behaviour: be.Behaviour | None, connection: ServerConnection
-) -> None:
+def act(vendor: Vendor, request: ReceivedRequest, behaviour: be.Behaviour | None, connection: ServerConnection) -> None:
     """Answer `request` on `connection`, or fail to, as `behaviour` has it; its delay is over."""
     match behaviour:
         case be.Instead():
@@ -49,9 +47,7 @@ def _answer(vendor: Vendor, request: ReceivedRequest, connection: ServerConnecti
     connection.answer(request, answer)
 
 
-def _misbehave(
-    vendor: Vendor, request: ReceivedRequest, behaviour: be.Instead, connection: ServerConnection
-) -> None:
+def _misbehave(vendor: Vendor, request: ReceivedRequest, behaviour: be.Instead, connection: ServerConnection) -> None:
     match behaviour:
         case be.Answer():
             connection.answer(request, vendor.complete(request, behaviour))

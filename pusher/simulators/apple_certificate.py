@@ -32,9 +32,7 @@ class CertificateScope:
     environments: frozenset[Environment]
 
 
-def scope_extensions(
-    topics: Iterable[str], environments: Iterable[Environment]
-) -> list[x509.UnrecognizedExtension]:
+def scope_extensions(topics: Iterable[str], environments: Iterable[Environment]) -> list[x509.UnrecognizedExtension]:
     """Return the extensions of a certificate for `topics`, no topics extension where there are none."""
     extensions = [x509.UnrecognizedExtension(ENVIRONMENTS[name], _NULL) for name in environments]
     items = b"".join(

@@ -104,6 +104,5 @@ class AppleCredentials:
     def _updated_lately(self, key_id: str, now: float) -> bool:
         """Tell whether the key's newest token came up less than 20 minutes ago, on whatever connection."""
         return any(
-            known.key_id == key_id and now - known.first_seen_at < _UPDATE_INTERVAL_S
-            for known in self._known.values()
+            known.key_id == key_id and now - known.first_seen_at < _UPDATE_INTERVAL_S for known in self._known.values()
         )

@@ -46,9 +46,7 @@ class ClientCertificate:
         else:
             encryption = serialization.BestAvailableEncryption(password.encode())
         name = _common_name(self.certificate).encode()
-        return pkcs12.serialize_key_and_certificates(
-            name, self.private_key, self.certificate, None, encryption
-        )
+        return pkcs12.serialize_key_and_certificates(name, self.private_key, self.certificate, None, encryption)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +82,14 @@ class Authority:
         self._count = itertools.count(1)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pusher throw-away authority")])
-        self._certificate = self._sign(
+        self.certificate = self._sign(
             self._name,
             self._key,
             [(x509.BasicConstraints(ca=True, path_length=0), True), (_key_usage(authority=True), True)],
         )
         #: The authority's certificate, for clients to trust.
         self.ca_file = self.folder / "ca.pem"
-        self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        self.ca_file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         #: Certificate and key of a server on this machine.
         self.server_file = self._server_file()
 
@@ -190,9 +188,7 @@ class Authority:
             .not_valid_before(start)
             .not_valid_after(start + timedelta(days=days))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)

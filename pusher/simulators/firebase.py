@@ -32,9 +32,7 @@ _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 _JSON = ("content-type", "application/json; charset=UTF-8")
 _HTML = ("content-type", "text/html; charset=UTF-8")
-_BAD_TOKEN = Fault(
-    field="message.token", description="The registration token is not a valid FCM registration token"
-)
+_BAD_TOKEN = Fault(field="message.token", description="The registration token is not a valid FCM registration token")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +110,7 @@ class FCMSimulator(HTTP2Server):
         scheme, _, access_token = (request.header("authorization") or "").partition(" ")
         sender = self._token_server.project_of(access_token) if scheme.lower() == "bearer" else None
         if sender is None:
-            return _error(
-                401, "Request had invalid authentication credentials. Expected OAuth 2 access token."
-            )
+            return _error(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
         project = path[1]
         if not self._knows(project):
             return _error(404, f"Project {project} was not found.")

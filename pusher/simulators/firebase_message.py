@@ -120,9 +120,7 @@ def _priority(message: Message, android: Message) -> Fault | None:
 def _direct_boot(message: Message, android: Message) -> Fault | None:
     if isinstance(android.get("direct_boot_ok", False), bool):
         return None
-    return _form(
-        "message.android.direct_boot_ok", "Invalid value at 'message.android.direct_boot_ok' (TYPE_BOOL)"
-    )
+    return _form("message.android.direct_boot_ok", "Invalid value at 'message.android.direct_boot_ok' (TYPE_BOOL)")
 
 
 def _reserved_keys(message: Message, android: Message) -> Fault | None:

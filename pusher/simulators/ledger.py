@@ -8,6 +8,7 @@ from h2.events import RequestReceived
 
 from pusher.simulators.misbehaviour import Answer, Behaviour
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedRequest:
     """One request, complete unless it was refused at its headers."""
@@ -45,9 +46,7 @@ class ReceivedRequest:
             path=pseudo.get(":path", ""),
             authority=pseudo.get(":authority", ""),
             headers=tuple(header for header in texts if not header[0].startswith(":")),
-            never_indexed=frozenset(
-                name for (name, _), kept_out in zip(texts, secret, strict=True) if kept_out
-            ),
+            never_indexed=frozenset(name for (name, _), kept_out in zip(texts, secret, strict=True) if kept_out),
             body=body,
         )
 
@@ -156,6 +155,4 @@ class Ledger:
     def violated(self, connection_id: int, stream_id: int, problem: str) -> None:
         """Note a violation."""
         with self._lock:
-            self._violations.append(
-                Violation(connection_id=connection_id, stream_id=stream_id, problem=problem)
-            )
+            self._violations.append(Violation(connection_id=connection_id, stream_id=stream_id, problem=problem))

@@ -182,9 +182,7 @@ class HTTP2Server(ABC):
         else:
             act(self, request, behaviour, connection)
 
-    def _act_late(
-        self, request: ReceivedRequest, behaviour: be.Behaviour, connection: ServerConnection
-    ) -> None:
+    def _act_late(self, request: ReceivedRequest, behaviour: be.Behaviour, connection: ServerConnection) -> None:
         if connection.awaits(request):
             act(self, request, behaviour, connection)
             connection.flush()

@@ -96,9 +96,7 @@ class TokenGrants:
         now = self._now()
         short = 0 < expires_at - issued_at <= _MAX_ASSERTION_LIFETIME_S
         if not short or now < issued_at - _CLOCK_SKEW_S or now >= expires_at:
-            return (
-                "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
-            )
+            return "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
         return None
 
 

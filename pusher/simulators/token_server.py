@@ -98,6 +98,10 @@ class TokenServer:
         """Do the right thing from now on."""
         self._script.clear()
 
+    def grant(self, form: str) -> Answer:
+        """Answer the form of a token request, whatever the script says."""
+        return self._grants.grant(form, self.url)
+
     def act(self, path: str, form: str, closing: threading.Event) -> Answer | None:
         """Return the answer to a POST, after its delay; None for silence, which lasts until `closing`."""
         with self._lock:
@@ -114,7 +118,7 @@ class TokenServer:
                 return Answer(status=whole.status, headers=whole.headers + behaviour.headers, body=whole.body)
             case Answer():
                 return behaviour
-        return self._grants.grant(form, self.url) if path == "/token" else json_answer(404, {})
+        return self.grant(form) if path == "/token" else json_answer(404, {})
 
 
 class _Server(ThreadingHTTPServer):

@@ -31,6 +31,10 @@ def test_text_that_no_encoder_takes_has_a_fingerprint_too():
         ("https://token@host/path?key=s3cr3t#frag", "https://***@host/path"),
         ("http://a:b@c:d@host:5984", "http://***@host:5984"),
         ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+        ("sqlite:///pusher.db", "sqlite:///pusher.db"),
+        ("amqp://user:pa/s#s@host//", "amqp://***@host//"),
+        ("http://[x", "http://[x"),
+        ("s3cr3t", "***"),
     ],
 )
 def test_a_url_is_shown_without_user_password_query_and_fragment(url, shown):
@@ -39,14 +43,16 @@ def test_a_url_is_shown_without_user_password_query_and_fragment(url, shown):
 
 def test_a_message_keeps_its_plain_keys_and_loses_its_tokens_at_any_depth():
     token = "fX9_q:APA91bH-Example_Token~0123456789"
-    shown = redact.message(
-        {"Call-ID": "1-10722@127.0.0.1", "Token-ID": token, "Payload": {"a": [token, 5, None]}}
-    )
+    shown = redact.message({"Call-ID": "1-10722@127.0.0.1", "Token-ID": token, "Payload": {"a": [token, 5, None]}})
     assert shown == {
         "Call-ID": "1-10722@127.0.0.1",
         "Token-ID": redact.fingerprint(token),
         "Payload": {"a": [redact.fingerprint(token), 5, None]},
     }
+
+
+def test_a_token_is_hidden_however_short_it_is():
+    assert redact.message({"Token-ID": "abc"}) == {"Token-ID": redact.fingerprint("abc")}
 
 
 def test_a_token_inside_a_text_or_a_key_becomes_its_fingerprint():

@@ -69,9 +69,7 @@ class APNsClient:
                 "The app has neither a certificate nor a key for APNs.",
             )
         try:
-            with self._pools.lease(
-                app.app_id, _pool_key(app), self._clock(), lambda: self._context(app)
-            ) as lease:
+            with self._pools.lease(app.app_id, _pool_key(app), self._clock(), lambda: self._context(app)) as lease:
                 return self._send(
                     _Attempt(
                         notification=notification,
@@ -82,13 +80,9 @@ class APNsClient:
                     )
                 )
         except CredentialInvalid as error:
-            return _refused(
-                FailureReason.NO_CREDENTIAL, "credential_invalid", f"The APNs credential fails: {error}."
-            )
+            return _refused(FailureReason.NO_CREDENTIAL, "credential_invalid", f"The APNs credential fails: {error}.")
         except SettingsInvalid as error:
-            return _refused(
-                FailureReason.REFUSED, "host_invalid", f"Setting apple.host fails: {error.problem}."
-            )
+            return _refused(FailureReason.REFUSED, "host_invalid", f"A setting fails: {error}.")
         except (TransportError, GrantFailed) as error:
             return TryLater(code=str(error))
 
@@ -120,9 +114,7 @@ class APNsClient:
             attempt.lease.renew()
             reading = self._exchange(attempt, token)
         elif reading.kind is Kind.NEW_TOKEN and attempt.key is not None and token is not None:
-            newer = self._tokens.renew(
-                token_name(attempt.key), token, issue_with(attempt.key), attempt.deadline
-            )
+            newer = self._tokens.renew(token_name(attempt.key), token, issue_with(attempt.key), attempt.deadline)
             if newer is not None:
                 attempt.lease.renew()
                 reading = self._exchange(attempt, newer)
@@ -152,9 +144,7 @@ def _request(notification: Notification, app: AppleApp) -> Request | Refused:
         )
     headers = headers_for(notification, app)
     if headers is None:
-        return _refused(
-            FailureReason.REFUSED, "bad_topic", "The app id makes no topic: set apple.apns_topic."
-        )
+        return _refused(FailureReason.REFUSED, "bad_topic", "The app id makes no topic: set apple.apns_topic.")
     body = body_for(notification, headers.push_type)
     if isinstance(body, Refused):
         return body

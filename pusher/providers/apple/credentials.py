@@ -48,9 +48,7 @@ def check_certificate(pem: str, now: datetime) -> CertificateFacts:
     certificate = read_pair(pem).certificate
     not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now >= not_after:
-        raise CredentialInvalid(
-            f"the certificate expired on {not_after:%Y-%m-%d}: renew it at developer.apple.com"
-        )
+        raise CredentialInvalid(f"the certificate expired on {not_after:%Y-%m-%d}: renew it at developer.apple.com")
     if now < not_before:
         raise CredentialInvalid(
             f"the certificate is not valid before {not_before:%Y-%m-%d %H:%M} UTC: is the clock right?"
@@ -69,9 +67,7 @@ def check_certificate(pem: str, now: datetime) -> CertificateFacts:
 def check_token_key(pem: str, key_id: str, team_id: str) -> None:
     """Check an APNs authentication key, the .p8 file, and its two ids. Raises `CredentialInvalid`."""
     if not _ID.fullmatch(key_id):
-        raise CredentialInvalid(
-            "the key id is not 10 characters out of A-Z and 0-9; it is part of the .p8 file's name"
-        )
+        raise CredentialInvalid("the key id is not 10 characters out of A-Z and 0-9; it is part of the .p8 file's name")
     if not _ID.fullmatch(team_id):
         raise CredentialInvalid(
             "the team id is not 10 characters out of A-Z and 0-9; see Membership at developer.apple.com"
@@ -99,9 +95,7 @@ def from_pkcs12(data: bytes, password: str) -> str:
     except (ValueError, TypeError) as error:
         # The library tells the two apart in its text only, so the file's own frame decides.
         if _is_framed(data):
-            raise CredentialInvalid(
-                "the password of the .p12 file is wrong, or the file is damaged"
-            ) from error
+            raise CredentialInvalid("the password of the .p12 file is wrong, or the file is damaged") from error
         raise CredentialInvalid("this is not a .p12 file") from error
     if key is None:
         raise CredentialInvalid("the .p12 file holds no private key: export certificate and key together")
@@ -119,9 +113,7 @@ def present_certificate(context: ssl.SSLContext, pem: str) -> None:
     except ssl.SSLError as error:
         raise CredentialInvalid(f"the TLS library does not take the certificate: {error.reason}") from error
     except OSError as error:
-        raise CredentialInvalid(
-            f"the TLS library cannot be given the certificate: {error.strerror}"
-        ) from error
+        raise CredentialInvalid(f"the TLS library cannot be given the certificate: {error.strerror}") from error
 
 
 def _load(context: ssl.SSLContext, pair: Pair) -> None:
@@ -139,18 +131,12 @@ def _extensions(certificate: x509.Certificate) -> dict[x509.ObjectIdentifier, by
         extensions = list(certificate.extensions)
     except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return {}
-    return {
-        each.oid: each.value.value
-        for each in extensions
-        if isinstance(each.value, x509.UnrecognizedExtension)
-    }
+    return {each.oid: each.value.value for each in extensions if isinstance(each.value, x509.UnrecognizedExtension)}
 
 
 def _bundle_id(certificate: x509.Certificate) -> str | None:
     try:
-        values = [
-            attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.USER_ID)
-        ]
+        values = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.USER_ID)]
     except ValueError:
         return None
     value = values[0] if values else None

@@ -54,9 +54,7 @@ def topic_of(app: AppleApp) -> str:
     """Return the app's topic: as set, else the app id without the ending Linphone gives it."""
     if app.topic is not None:
         return app.topic
-    return (
-        app.app_id.removesuffix(".dev") if app.app_id.endswith(".dev") else app.app_id.removesuffix(".prod")
-    )
+    return app.app_id.removesuffix(".dev") if app.app_id.endswith(".dev") else app.app_id.removesuffix(".prod")
 
 
 def _push_type_of(topic: str) -> str:

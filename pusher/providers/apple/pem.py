@@ -34,15 +34,13 @@ class Pair:
 
 
 def read_key(pem: str) -> PrivateKeyTypes:
-    """Return the private key in `pem`, which must be PKCS#8 as Apple offers it. Raises `CredentialInvalid`."""
+    """Return the private key in `pem`, PKCS#8 as Apple offers it. Raises `CredentialInvalid`."""
     blocks = _blocks(pem)
     keys = _keys(blocks)
     if not keys:
         raise CredentialInvalid("it holds no private key: take the file AuthKey_*.p8 that Apple offers once")
     if not any(label == "PRIVATE KEY" for label, _ in blocks):
-        raise CredentialInvalid(
-            "the private key is not in PKCS#8 form: convert it with openssl pkcs8 -topk8 -nocrypt"
-        )
+        raise CredentialInvalid("the private key is not in PKCS#8 form: convert it with openssl pkcs8 -topk8 -nocrypt")
     return keys[0]
 
 
@@ -52,9 +50,7 @@ def read_pair(pem: str) -> Pair:
     keys = _keys(blocks)
     certificates = [_certificate(text) for label, text in blocks if label == "CERTIFICATE"]
     if not certificates:
-        raise CredentialInvalid(
-            "it holds a private key but no certificate: add the certificate to the same file"
-        )
+        raise CredentialInvalid("it holds a private key but no certificate: add the certificate to the same file")
     if not keys:
         raise CredentialInvalid(
             "it holds a certificate but no private key: export both from the keychain as .p12, "

@@ -50,9 +50,7 @@ class Row(NamedTuple):
 
 ANSWERS: Mapping[tuple[int, str], Row] = {
     # Also what a good token of the other environment gets, so it proves nothing about the token.
-    (400, "BadDeviceToken"): Row(
-        Kind.MISMATCH, "the token is of the other environment (sandbox or production)"
-    ),
+    (400, "BadDeviceToken"): Row(Kind.MISMATCH, "the token is of the other environment (sandbox or production)"),
     # The token may be fine with the topic of the app that it was made for.
     (400, "DeviceTokenNotForTopic"): Row(Kind.MISMATCH, "the token was made for another app than our topic"),
     # From here on the request itself is wrong; sending it again changes nothing.
@@ -66,9 +64,7 @@ ANSWERS: Mapping[tuple[int, str], Row] = {
     (400, "MissingDeviceToken"): Row(Kind.OURS, "the path held no token"),
     (400, "MissingTopic"): Row(Kind.OURS, "the certificate has several topics: set apple.apns_topic"),
     (400, "PayloadEmpty"): Row(Kind.OURS, "the payload was empty"),
-    (400, "TopicDisallowed"): Row(
-        Kind.OURS, "the credential is not for this topic: see setting apple.apns_topic"
-    ),
+    (400, "TopicDisallowed"): Row(Kind.OURS, "the credential is not for this topic: see setting apple.apns_topic"),
     # The server gave up on the connection, not on the push.
     (400, "IdleTimeout"): Row(Kind.NEW_CONNECTION, "the connection was idle for too long"),
     # The server does not know us, so it says nothing about the token; only an operator can help.
@@ -80,9 +76,7 @@ ANSWERS: Mapping[tuple[int, str], Row] = {
     (403, "InvalidProviderToken"): Row(Kind.CREDENTIAL, "key id, team id and key do not belong together"),
     (403, "MissingProviderToken"): Row(Kind.CREDENTIAL, "neither certificate nor token arrived"),
     # A clock may be off, or a process slept for an hour: a new token helps once.
-    (403, "ExpiredProviderToken"): Row(
-        Kind.NEW_TOKEN, "the provider token is too old, or our clock is wrong"
-    ),
+    (403, "ExpiredProviderToken"): Row(Kind.NEW_TOKEN, "the provider token is too old, or our clock is wrong"),
     # A connection stays tied to the first team it saw; another one is not.
     (403, "UnrelatedKeyIdInToken"): Row(Kind.RESEND, "the connection is tied to another key"),
     # Wrong address, method or size: the same again would be as wrong.

@@ -16,8 +16,8 @@ from pusher.providers.pools import ANSWER_WITHIN_S
 from pusher.providers.shared_secrets import Ages, Grant, Issue
 from pusher.redact import digest
 
-#: Refreshed five minutes early; and at most once a minute if FCM refuses even new ones.
-ACCESS_TOKEN_AGES = Ages(early_s=5 * 60, min_interval_s=60)
+#: Refreshed five minutes early, and at any age once FCM refuses it.
+ACCESS_TOKEN_AGES = Ages(early_s=5 * 60, min_interval_s=0)
 _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 #: An hour is Google's; a token without an end, or with an odd one, is trusted for five minutes.
 _LONGEST_S = 24 * 60 * 60
@@ -83,20 +83,12 @@ class _TokenServer(transport.Request):
         try:
             status, data = self._exchange(method, url, body, headers)
         except requests.RequestException as error:
-            raise GrantFailed(
-                f"the token server gave no answer: {type(error).__name__}", ours=False
-            ) from error
+            raise GrantFailed(f"the token server gave no answer: {type(error).__name__}", ours=False) from error
         answer = read_object(data)
         token = answer.get("access_token")
         if status != 200:
             raise _refusal(status, answer)
-        if (
-            not isinstance(token, str)
-            or not token.isascii()
-            or not token.isprintable()
-            or " " in token
-            or not token
-        ):
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or " " in token or not token:
             raise GrantFailed("the token server answered without an access token", ours=False)
         self.lifetime_s = _lifetime_s(answer.get("expires_in"))
         return _Answer(200, {}, write_json({"access_token": token, "expires_in": int(self.lifetime_s)}))
@@ -126,17 +118,10 @@ def _refusal(status: int, answer: Mapping[str, Any]) -> GrantFailed:
     code = word(answer.get("error")) or f"HTTP {status}"
     hint = answer.get("error_description")
     # Google's sentence tells a revoked key from a wrong clock. A long word in it might be what we sent.
-    if (
-        isinstance(hint, str)
-        and len(hint) <= 200
-        and hint.isprintable()
-        and max(map(len, hint.split() or [""])) <= 40
-    ):
+    if isinstance(hint, str) and len(hint) <= 200 and hint.isprintable() and max(map(len, hint.split() or [""])) <= 40:
         code = f"{code}, {hint}"
     return GrantFailed(
-        f"the token server refused the service account: {code}"
-        if ours
-        else f"the token server answered {code}",
+        f"the token server refused the service account: {code}" if ours else f"the token server answered {code}",
         ours=ours,
     )
 

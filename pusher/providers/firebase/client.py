@@ -76,23 +76,15 @@ class FCMClient:
                 app.app_id, _pool_key(app, account), self._clock(), lambda: self._context(account)
             ) as lease:
                 return self._send(
-                    _Attempt(
-                        notification=notification, account=account, body=body, lease=lease, deadline=deadline
-                    )
+                    _Attempt(notification=notification, account=account, body=body, lease=lease, deadline=deadline)
                 )
         except CredentialInvalid as error:
-            return _refused(
-                FailureReason.NO_CREDENTIAL, "credential_invalid", f"The service account fails: {error}."
-            )
+            return _refused(FailureReason.NO_CREDENTIAL, "credential_invalid", f"The service account fails: {error}.")
         except SettingsInvalid as error:
-            return _refused(
-                FailureReason.REFUSED, "host_invalid", f"Setting firebase.host fails: {error.problem}."
-            )
+            return _refused(FailureReason.REFUSED, "host_invalid", f"A setting fails: {error}.")
         except GrantFailed as error:
             if error.ours:
-                return _refused(
-                    FailureReason.CREDENTIAL_REFUSED, "grant_refused", f"No access token: {error}."
-                )
+                return _refused(FailureReason.CREDENTIAL_REFUSED, "grant_refused", f"No access token: {error}.")
             return TryLater(code=str(error))
         except TransportError as error:
             return TryLater(code=str(error))

@@ -22,9 +22,7 @@ def check_service_account(text: str) -> dict[str, str]:
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CredentialInvalid(
-            "this is not JSON: export a new key under Service accounts in the console"
-        ) from error
+        raise CredentialInvalid("this is not JSON: export a new key under Service accounts in the console") from error
     if not isinstance(document, dict):
         raise CredentialInvalid("this JSON is not an object, so it is no service account")
     account = {key: value for key, value in document.items() if isinstance(value, str)}

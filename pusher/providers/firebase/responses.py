@@ -63,17 +63,13 @@ ANSWERS: Mapping[tuple[int, str | None], Row] = {
     (503, "UNAVAILABLE"): Row(Kind.LATER, "FCM is unavailable"),
     (500, "INTERNAL"): Row(Kind.LATER, "FCM has an internal error"),
     # About the APNs or web push credential in the Firebase console: an operator has to look.
-    (401, "THIRD_PARTY_AUTH_ERROR"): Row(
-        Kind.CREDENTIAL, "the credential in the Firebase console is not accepted"
-    ),
+    (401, "THIRD_PARTY_AUTH_ERROR"): Row(Kind.CREDENTIAL, "the credential in the Firebase console is not accepted"),
     # The access token ended early or was revoked: a new one helps once.
     (401, None): Row(Kind.NEW_TOKEN, "the access token is not accepted"),
     # The API is disabled, or the account lacks the permission: nothing about the token.
     (403, None): Row(Kind.CREDENTIAL, "the API is disabled or the service account lacks the permission"),
     # Wrong project or address, such as the legacy API that was shut down: the token was not even looked at.
-    (404, None): Row(
-        Kind.OURS, "project or address is wrong: see settings firebase.service_account and firebase.host"
-    ),
+    (404, None): Row(Kind.OURS, "project or address is wrong: see settings firebase.service_account and firebase.host"),
     # A limit on the way to FCM, the same as a used-up quota.
     (429, None): Row(Kind.QUOTA, "too many requests"),
     # Proxies and load balancers on the way to FCM, with bodies of their own.

@@ -20,9 +20,7 @@ OPTIONAL = [
 
 
 def request(**fields: object) -> PushRequest:
-    return PushRequest.from_message(
-        REQUIRED | {key.replace("_", "-"): value for key, value in fields.items()}
-    )
+    return PushRequest.from_message(REQUIRED | {key.replace("_", "-"): value for key, value in fields.items()})
 
 
 def test_the_request_of_todays_role():

@@ -52,8 +52,7 @@ def test_unregistered_or_expires_0_is_no_registration(fields, active):
 
 def test_account_and_device_of_older_senders_stand_at_the_top():
     registration = Registration.from_message(
-        CONTACT
-        | {"Account-ID": "acc", "Authorizing-ID": "dev", "Custom-Channel-Vars": {"Account-ID": "inner"}}
+        CONTACT | {"Account-ID": "acc", "Authorizing-ID": "dev", "Custom-Channel-Vars": {"Account-ID": "inner"}}
     )
     assert (registration.account_id, registration.device_id) == ("inner", "dev")
 

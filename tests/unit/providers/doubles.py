@@ -1,9 +1,13 @@
-"""A store of shared tokens in memory, and a clock that goes when told to."""
+"""Shared tokens in memory, a clock that goes when told to, and connections that answer from a script."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pusher.errors import StoreUnavailable
+from pusher.clock import Deadline
+from pusher.errors import StoreUnavailable, TransportError
+from pusher.http2.origin import Origin
+from pusher.http2.request import Request, Response
 
 
 @dataclass
@@ -54,3 +58,48 @@ class MemoryTokens:
     def _check(self) -> None:
         if not self.up:
             raise StoreUnavailable("Redis is down")
+
+
+@dataclass(eq=False)
+class ScriptedPool:
+    """A provider's connections that answer from a script, the last line for ever."""
+
+    script: list[Response | TransportError]
+    requests: list[Request] = field(default_factory=list)
+    #: How many requests had been sent when a new connection was asked for.
+    renewed_after: list[int] = field(default_factory=list)
+    closed: int = 0
+
+    def send(self, request: Request, deadline: Deadline) -> Response:
+        assert deadline.remaining_s() <= 5
+        assert not self.closed
+        answer = self.script[min(len(self.requests), len(self.script) - 1)]
+        self.requests.append(request)
+        if isinstance(answer, TransportError):
+            raise answer
+        return answer
+
+    def renew(self) -> None:
+        self.renewed_after.append(len(self.requests))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Pools:
+    """Makes scripted pools, and remembers for whom."""
+
+    script: list[Response | TransportError] = field(default_factory=lambda: [Response(status=200)])
+    made: list[tuple[str, ScriptedPool]] = field(default_factory=list)
+
+    def connect(self, origin: Origin, context: ssl.SSLContext, proxy_url: str | None) -> ScriptedPool:
+        pool = ScriptedPool(list(self.script))
+        self.made.append((origin.authority, pool))
+        return pool
+
+    @property
+    def pool(self) -> ScriptedPool:
+        """The only pool."""
+        ((_, pool),) = self.made
+        return pool

@@ -18,11 +18,14 @@ class Process:
     """A process of its own: a cache, and the tokens it made."""
 
     def __init__(
-        self, store: MemoryTokens, clock: FakeClock, name: str, lifetime_s: float = 60 * MINUTE
+        self,
+        store: MemoryTokens,
+        clock: FakeClock,
+        name: str,
+        lifetime_s: float = 60 * MINUTE,
+        ages: Ages = AGES,
     ) -> None:
-        self.secrets = SharedSecrets(
-            store, AGES, wall=clock.wall, monotonic=clock.monotonic, sleep=clock.sleep
-        )
+        self.secrets = SharedSecrets(store, ages, wall=clock.wall, monotonic=clock.monotonic, sleep=clock.sleep)
         self.name = name
         self.lifetime_s = lifetime_s
         self.made: list[float] = []
@@ -102,9 +105,7 @@ def test_restart_finds_the_token(store: MemoryTokens, clock: FakeClock) -> None:
     assert after.get() == "after-1"
 
 
-def test_process_without_a_token_waits_for_the_one_that_makes_it(
-    store: MemoryTokens, clock: FakeClock
-) -> None:
+def test_process_without_a_token_waits_for_the_one_that_makes_it(store: MemoryTokens, clock: FakeClock) -> None:
     store.try_lock("key", 2)
     process = Process(store, clock, "a")
     started = clock.monotonic()
@@ -121,9 +122,7 @@ def test_waiting_for_another_process_ends_with_the_deadline(store: MemoryTokens,
     assert process.made == []
 
 
-def test_without_store_each_process_makes_its_own_with_the_same_ages(
-    store: MemoryTokens, clock: FakeClock
-) -> None:
+def test_without_store_each_process_makes_its_own_with_the_same_ages(store: MemoryTokens, clock: FakeClock) -> None:
     store.up = False
     first, second = Process(store, clock, "first"), Process(store, clock, "second")
     assert [first.get(), second.get(), first.get()] == ["first-1", "second-1", "first-1"]
@@ -158,6 +157,17 @@ def test_refused_token_is_not_replaced_within_20_minutes(store: MemoryTokens, cl
     assert process.renew(token) == "a-2"
     assert process.renew("a-2") is None
     assert process.get() == "a-2"
+
+
+def test_provider_that_refuses_everything_costs_one_token_a_minute(store: MemoryTokens, clock: FakeClock) -> None:
+    process = Process(store, clock, "a", ages=Ages(early_s=MINUTE, min_interval_s=0))
+    token = process.get()
+    assert process.renew(token) == "a-2"
+    for _ in range(5):
+        clock.sleep(11)
+        assert process.renew("a-2") is None
+    clock.sleep(11)
+    assert process.renew("a-2") == "a-3"
 
 
 def test_refused_token_that_another_process_replaced_is_not_replaced_again(

@@ -28,9 +28,7 @@ def decide(
     seed=st.integers(0, 99),
 )
 @settings(max_examples=200, deadline=None)
-def test_a_retry_keeps_clear_of_the_deadline_and_never_comes_before_retry_after(
-    attempt, left_s, retry_after_s, seed
-):
+def test_a_retry_keeps_clear_of_the_deadline_and_never_comes_before_retry_after(attempt, left_s, retry_after_s, seed):
     decision = decide(attempt=attempt, left_s=left_s, retry_after_s=retry_after_s, seed=seed)
     if isinstance(decision, RetryAt):
         assert 0 <= decision.delay_s <= left_s - ANSWER_MARGIN_S + EPSILON_S
@@ -38,9 +36,7 @@ def test_a_retry_keeps_clear_of_the_deadline_and_never_comes_before_retry_after(
         assert attempt < MAX_ATTEMPTS
 
 
-@pytest.mark.parametrize(
-    ("attempt", "bound_s"), [(1, 0.25), (2, 0.5), (3, 1.0), (5, 4.0), (6, 5.0), (9, 5.0)]
-)
+@pytest.mark.parametrize(("attempt", "bound_s"), [(1, 0.25), (2, 0.5), (3, 1.0), (5, 4.0), (6, 5.0), (9, 5.0)])
 def test_delays_spread_between_zero_and_a_bound_that_doubles(attempt, bound_s):
     delays = [decide(attempt=attempt, seed=seed).delay_s for seed in range(200)]
     assert max(delays) <= bound_s <= MAX_DELAY_S

@@ -12,15 +12,11 @@ from pusher.registration.push_object import PushObject
 from pusher.registration.user_agents import UserAgentRule
 from tests.unit.messages import samples
 
-RULE = UserAgentRule.of(
-    "Linphone", "x", {"Token-App": "app-id", "Token-Type": "pn-type", "Token-ID": "pn-tok"}
-)
+RULE = UserAgentRule.of("Linphone", "x", {"Token-App": "app-id", "Token-Type": "pn-type", "Token-ID": "pn-tok"})
 ENTRIES = (("Token-App", "a"), ("Token-ID", "s3cr3t"), ("Token-Type", "apple"))
 
 
-def read(
-    header: str, fields: dict[str, str] | None = None, rule: UserAgentRule = RULE
-) -> dict[str, str] | None:
+def read(header: str, fields: dict[str, str] | None = None, rule: UserAgentRule = RULE) -> dict[str, str] | None:
     learned = push_object.read(rule, contact.parse(header), fields or {})
     return None if learned is None else learned.to_json()
 

@@ -46,9 +46,7 @@ def test_pkcs12_with_a_password_does_not_open_without(certificate: ClientCertifi
 
 def test_validity_begins_and_ends_when_asked(authority: Authority) -> None:
     start = (utcnow() - timedelta(days=400)).replace(microsecond=0)
-    made = authority.client_certificate(
-        topics=(), bundle_id="com.example.old", days=365, not_before=start, key="ec"
-    )
+    made = authority.client_certificate(topics=(), bundle_id="com.example.old", days=365, not_before=start, key="ec")
 
     assert made.certificate.not_valid_before_utc == start
     assert made.certificate.not_valid_after_utc == start + timedelta(days=365)

@@ -30,9 +30,7 @@ def test_es256_token_is_verified_by_its_key_only(auth_key: AuthKey) -> None:
     assert not token.verified_by(ec.generate_private_key(ec.SECP256R1()).public_key())
 
 
-def test_rs256_token_is_verified_by_its_key_only(
-    service_account: ServiceAccount, auth_key: AuthKey
-) -> None:
+def test_rs256_token_is_verified_by_its_key_only(service_account: ServiceAccount, auth_key: AuthKey) -> None:
     signer = crypt.RSASigner.from_string(service_account.fields["private_key"])
     token = JSONWebToken.parse(jwt.encode(signer, {"iat": 1}).decode())
 

@@ -67,9 +67,7 @@ def test_hostile_topics_are_no_topics(hostile: bytes) -> None:
 
 
 def test_bag_attributes_and_either_order_are_fine() -> None:
-    bag = (
-        "Bag Attributes\n    friendlyName: Apple Push\n    localKeyID: 0A 0B\nsubject=/UID=x\nissuer=/CN=y\n"
-    )
+    bag = "Bag Attributes\n    friendlyName: Apple Push\n    localKeyID: 0A 0B\nsubject=/UID=x\nissuer=/CN=y\n"
     key = "Bag Attributes\n    friendlyName: key\nKey Attributes: <No Attributes>\n" + key_pem(KEY)
     for pem in (
         bag + CERTIFICATE + key,
@@ -125,9 +123,7 @@ def test_expired() -> None:
 
 
 def test_not_yet_valid() -> None:
-    assert "not valid before 2026-05-05" in problem(
-        certificate_pem(KEY, start=NOW + timedelta(days=1)) + key_pem(KEY)
-    )
+    assert "not valid before 2026-05-05" in problem(certificate_pem(KEY, start=NOW + timedelta(days=1)) + key_pem(KEY))
 
 
 def test_last_second_is_valid_and_the_end_is_not() -> None:

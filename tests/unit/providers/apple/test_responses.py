@@ -158,8 +158,7 @@ _JSON = st.recursive(
     | st.text(max_size=20)
     | st.sampled_from([r for _, r in EXPECTED]),
     lambda children: (
-        st.lists(children, max_size=3)
-        | st.dictionaries(st.sampled_from(["reason", "timestamp", "x"]), children)
+        st.lists(children, max_size=3) | st.dictionaries(st.sampled_from(["reason", "timestamp", "x"]), children)
     ),
     max_leaves=8,
 )

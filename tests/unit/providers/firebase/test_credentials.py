@@ -70,9 +70,7 @@ def test_token_uri_that_is_not_https(uri: str) -> None:
         check_service_account(service_account_text(token_uri=uri))
 
 
-@pytest.mark.parametrize(
-    "key", ["x", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "\ud800"]
-)
+@pytest.mark.parametrize("key", ["x", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "\ud800"])
 def test_unusable_key(key: str) -> None:
     with pytest.raises(CredentialInvalid, match="private_key is damaged"):
         check_service_account(service_account_text(private_key=key))

@@ -73,9 +73,7 @@ def test_ours_wins_over_payload() -> None:
     assert data["utc_unix_timestamp_ms"] == STAMP
 
 
-@pytest.mark.parametrize(
-    "key", ["from", "message_type", "notification", "google.x", "gcm.notification.title"]
-)
+@pytest.mark.parametrize("key", ["from", "message_type", "notification", "google.x", "gcm.notification.title"])
 def test_reserved_keys_are_renamed(key: str) -> None:
     data = message(push(payload={key: "Bob"}))["data"]
     assert data == {f"payload.{key}": "Bob", "utc_unix_timestamp_ms": STAMP}

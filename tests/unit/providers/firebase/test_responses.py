@@ -91,9 +91,7 @@ def test_accepted_carries_the_name() -> None:
     [
         error("INVALID_ARGUMENT", "The registration token is not a valid FCM registration token"),
         error("INVALID_ARGUMENT", "x is not a valid registration token."),
-        error(
-            "INVALID_ARGUMENT", "m", {"@type": BAD_REQUEST, "fieldViolations": [{"field": "message.token"}]}
-        ),
+        error("INVALID_ARGUMENT", "m", {"@type": BAD_REQUEST, "fieldViolations": [{"field": "message.token"}]}),
     ],
 )
 def test_invalid_argument_that_blames_the_token_is_dead(body: Any) -> None:

@@ -1,0 +1,61 @@
+"""Whom TLS connections to providers trust: the system's certificate authorities and those of `PUSHER_CA_FILE`.
+
+The same for the HTTP/2 client and for `requests`, which by itself trusts certifi or what REQUESTS_CA_BUNDLE names.
+"""
+
+import ssl
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from pusher.errors import SettingsInvalid
+
+
+def client_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return a context that checks certificate and host name and speaks TLS 1.2 or later.
+
+    Raises `SettingsInvalid` for a `ca_file` that cannot be read or holds no certificate.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # RFC 9113 9.2.1; a renegotiation would also make reads wait for writes.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:
+            problem = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+            raise SettingsInvalid("PUSHER_CA_FILE", f"{ca_file}: {problem}") from error
+    return context
+
+
+def session(ca_file: str | None, proxy_url: str | None) -> requests.Session:
+    """Return a session whose https uses `client_context`, and the proxy where `proxy_url` names one.
+
+    Neither the environment nor a request's `verify` changes the trust. Raises `SettingsInvalid` as above.
+    """
+    made = requests.Session()
+    made.trust_env = False
+    made.mount("https://", _TrustingAdapter(client_context(ca_file)))
+    if proxy_url is not None:
+        made.proxies = {"https": proxy_url}
+    return made
+
+
+class _TrustingAdapter(HTTPAdapter):
+    """Hands urllib3 one context, complete, in place of what requests makes of `verify`."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: object, cert: object = None
+    ) -> tuple[Any, Any]:
+        """Return where to connect to as requests does, and our context."""
+        host, _ = super().build_connection_pool_key_attributes(request, True)
+        return host, {"ssl_context": self._context, "cert_reqs": "CERT_REQUIRED"}
+
+    def cert_verify(self, conn: Any, url: str, verify: object, cert: object) -> None:
+        """Leave the connection as it is: requests would add certifi's authorities to our context here."""

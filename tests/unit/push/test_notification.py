@@ -1,0 +1,61 @@
+"""A push on its way."""
+
+import json
+import time
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from pusher.errors import MessageInvalid
+from pusher.messages import envelope
+from pusher.messages.push_request import PushRequest
+from pusher.push.app import ProviderName
+from pusher.push.notification import Notification
+from tests.unit.messages import samples
+
+REQUEST = PushRequest.from_message(envelope.decode(samples.PUSH_REQ))
+
+
+def notification(request: PushRequest = REQUEST, *, received_at: float = 1000.0) -> Notification:
+    return Notification.of(request, ProviderName.FIREBASE, received_at=received_at, wake_window_s=20.0)
+
+
+def test_a_request_without_expires_is_worth_the_wake_window():
+    assert notification().expires_at == 1020.0
+
+
+@pytest.mark.parametrize("expires_s", [5.0, 0.0, -3.0, 60.0])
+def test_expires_counts_from_the_arrival_zero_included(expires_s):
+    assert notification(replace(REQUEST, expires_s=expires_s)).expires_at == 1000.0 + expires_s
+
+
+def test_a_request_delivered_twice_is_one_push():
+    push_id = notification().push_id
+    assert notification(received_at=2000.0).push_id == push_id
+    assert str(uuid.UUID(push_id)) == push_id
+
+
+@pytest.mark.parametrize("other", [{"msg_id": "m2"}, {"server_id": "s2"}, {"token": "t2"}])
+def test_another_request_is_another_push(other):
+    assert notification(replace(REQUEST, **other)).push_id != notification().push_id
+
+
+def test_requests_without_msg_id_are_never_one_push():
+    request = replace(REQUEST, msg_id=None)
+    assert notification(request).push_id != notification(request).push_id
+
+
+def test_a_push_survives_its_way_through_a_task():
+    value = notification(replace(REQUEST, expires_s=7.5, badge=3))
+    assert Notification.from_task(json.loads(json.dumps(value.to_task()))) == value
+
+
+def test_a_task_that_holds_no_request_is_refused():
+    with pytest.raises(MessageInvalid, match="Token-ID: is missing"):
+        Notification.from_task(notification().to_task() | {"request": {}})
+
+
+def test_the_deadline_lies_where_the_push_expires():
+    remaining_s = notification(received_at=time.time()).deadline.remaining_s()
+    assert 15 < remaining_s <= 20
