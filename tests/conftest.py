@@ -1,4 +1,4 @@
-"""The real servers that tests share: started on first use, one of each a run, and empty when a test begins."""
+"""The real servers that tests share: started on first use, one of each, empty when a test begins."""
 
 from collections.abc import Iterator
 

@@ -14,8 +14,6 @@ from pusher.clock import Deadline
 from pusher.errors import GrantFailed, StoreUnavailable
 from pusher.ports import SharedTokens
 
-#: How long one process may take to renew before another one tries; a grant takes 5 s at most.
-_LOCK_S = 6.0
 #: How often a process without any token looks whether the one that renews is done.
 _POLL_S = 0.05
 #: A token this close to its end might expire on the way.
@@ -50,6 +48,8 @@ class Ages:
     early_s: float
     #: A token younger than this is never replaced, even if the provider refuses it.
     min_interval_s: float
+    #: How long one process may take to renew before another one tries.
+    lock_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +121,14 @@ class SharedSecrets:
         try:
             self._adopt(slot, name)
             held = slot.held
-            if held is not None and held.text == refused:
-                now = self._monotonic()
-                young = self._age(held) < self._ages.min_interval_s
-                if young or now - slot.refused_at < _REFUSED_INTERVAL_S:
-                    return None
-                slot.refused_at = now
-            return self._obtain(slot, name, refused, issue, deadline)
+            if held is not None and held.text != refused:
+                return held.text
+            young = held is not None and self._age(held) < self._ages.min_interval_s
+            if young or self._monotonic() - slot.refused_at < _REFUSED_INTERVAL_S:
+                return None
+            renewed = self._obtain(slot, name, refused, issue, deadline)
+            slot.refused_at = self._monotonic()
+            return renewed
         finally:
             slot.lock.release()
 
@@ -174,11 +175,11 @@ class SharedSecrets:
         if now < slot.ours_until:
             return True
         try:
-            taken = self._shared.try_lock(name, _LOCK_S)
+            taken = self._shared.try_lock(name, self._ages.lock_s)
         except StoreUnavailable:
             return True
         if taken:
-            slot.ours_until = now + _LOCK_S
+            slot.ours_until = now + self._ages.lock_s
         return taken
 
     def _issue(self, slot: _Slot, name: str, held: _Held | None, issue: Issue, deadline: Deadline) -> str:

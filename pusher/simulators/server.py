@@ -51,6 +51,7 @@ class HTTP2Server(ABC):
         self.now = now
         #: The port, once started.
         self.port = port
+        self._running = False
         self._on_push = on_push
         self._connections: set[ServerConnection] = set()
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -68,12 +69,17 @@ class HTTP2Server(ABC):
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._bell = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{type(self).__name__} on_push")
-        self._thread = threading.Thread(target=self._run, args=(listener,), name=type(self).__name__)
+        name = type(self).__name__
+        self._thread = threading.Thread(target=self._run, args=(listener,), name=name, daemon=True)
         self._thread.start()
+        self._running = True
         return self
 
     def close(self) -> None:
-        """Drop every connection, stop listening and wait for the threads."""
+        """Drop every connection, stop listening and wait for the threads. Closing twice is closing once."""
+        if not self._running:
+            return
+        self._running = False
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         self._bell.shutdown()
@@ -178,11 +184,12 @@ class HTTP2Server(ABC):
         behaviour = self.script.take(request.mentions)
         self.ledger.request_received(replace(request, behaviour=behaviour))
         if behaviour is not None and behaviour.delay_s > 0:
-            self._loop.call_later(behaviour.delay_s, self._act_late, request, behaviour, connection)
+            self._loop.call_later(behaviour.delay_s, self._act, request, behaviour, connection)
         else:
-            act(self, request, behaviour, connection)
+            self._act(request, behaviour, connection)
 
-    def _act_late(self, request: ReceivedRequest, behaviour: be.Behaviour, connection: ServerConnection) -> None:
+    def _act(self, request: ReceivedRequest, behaviour: be.Behaviour | None, connection: ServerConnection) -> None:
+        # The client may have given the stream up, or a GOAWAY have cut it off.
         if connection.awaits(request):
             act(self, request, behaviour, connection)
             connection.flush()
@@ -216,7 +223,8 @@ class HTTP2Server(ABC):
                     command(connection)
                     connection.flush()
 
-        self._loop.call_soon_threadsafe(obey)
+        if self._running:
+            self._loop.call_soon_threadsafe(obey)
 
 
 def _log_failure(rung: Future[None]) -> None:

@@ -94,7 +94,7 @@ class ServerConnection(asyncio.Protocol):
         except ProtocolError as error:
             self._fail(f"protocol error: {type(error).__name__}: {error}")
             return
-        # A stream that is reset in this very batch must not be answered: h2 knows it no more.
+        # A stream that is reset in this very batch cannot be answered: h2 knows it no more.
         reset = {event.stream_id for event in received if isinstance(event, events.StreamReset)}
         for event in received:
             if self._transport.is_closing():
@@ -186,9 +186,11 @@ class ServerConnection(asyncio.Protocol):
                 self._judge(event)
             case events.DataReceived():
                 self._add_data(event)
-            case events.StreamEnded() if event.stream_id in self._open and event.stream_id not in reset:
-                incoming = self._open[event.stream_id]
-                self._service.received(self._request(incoming), self)
+            case events.StreamEnded() if event.stream_id in self._open:
+                request = self._request(self._open[event.stream_id])
+                if event.stream_id in reset:
+                    self._forget(event.stream_id)
+                self._service.received(request, self)
             case events.StreamReset():
                 self._forget(event.stream_id)
             case events.WindowUpdated():

@@ -14,6 +14,8 @@ from pusher.simulators.misbehaviour import Answer
 
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+#: What Google's own library names as audience, whatever token URI it is given.
+_GOOGLE = "https://oauth2.googleapis.com/token"
 _MAX_ASSERTION_LIFETIME_S = 3600
 _CLOCK_SKEW_S = 300
 
@@ -59,7 +61,7 @@ class TokenGrants:
             self._grants.clear()
 
     def grant(self, form: str, audience: str) -> Answer:
-        """Answer the form of a token request, whose assertion must be meant for `audience`."""
+        """Answer the form of a token request, whose assertion must be meant for `audience` or Google by name."""
         fields = {name: values[0] for name, values in parse_qs(form).items() if len(values) == 1}
         if fields.get("grant_type") != _GRANT_TYPE:
             return _error("unsupported_grant_type", "Invalid grant_type")
@@ -88,7 +90,7 @@ class TokenGrants:
             return "Invalid JWT: no such key"
         if not token.verified_by(account.public_key):
             return "Invalid JWT Signature."
-        if token.claims.get("aud") != audience:
+        if token.claims.get("aud") not in {audience, _GOOGLE}:
             return "Invalid JWT: wrong audience"
         issued_at, expires_at = token.claims.get("iat"), token.claims.get("exp")
         if not isinstance(issued_at, int) or not isinstance(expires_at, int):

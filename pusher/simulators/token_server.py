@@ -30,6 +30,7 @@ class TokenServer:
         self._grants = TokenGrants(lifetime_s=lifetime_s, now=now)
         self._script = Script()
         self._lock = threading.Lock()
+        self._running = False
         self._requests = 0
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(authority.server_file)
@@ -38,12 +39,17 @@ class TokenServer:
         """Listen on 127.0.0.1. Raises `OSError` where the port is taken."""
         self._server = _Server(self, self._tls, self.port)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="TokenServer")
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.02,), name="TokenServer", daemon=True)
         self._thread.start()
+        self._running = True
         return self
 
     def close(self) -> None:
-        """Drop every connection, stop listening and wait for the threads."""
+        """Drop every connection, stop listening and wait for the threads. Closing twice is closing once."""
+        if not self._running:
+            return
+        self._running = False
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

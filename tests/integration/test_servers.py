@@ -40,13 +40,11 @@ def test_each_test_finds_an_empty_broker(connection: kombu.Connection, turn: int
     with connection.SimpleQueue("kept") as queue:
         assert queue.qsize() == 0
         queue.put(f"left behind by turn {turn}")
-        until(lambda: queue.qsize() == 1, what="the message arrived")
+        until(lambda: queue.qsize() == 1)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_a_restarted_broker_keeps_port_and_durable_messages(
-    rabbitmq: RabbitMQ, bus_url: str, how: str
-) -> None:
+def test_a_restarted_broker_keeps_port_and_durable_messages(rabbitmq: RabbitMQ, bus_url: str, how: str) -> None:
     with kombu.Connection(bus_url, transport_options={"confirm_publish": True}) as before:
         put(before, "still here")
     getattr(rabbitmq, how)()
@@ -100,7 +98,7 @@ def test_closed_servers_leave_no_process_and_no_folder() -> None:
     finally:
         broker.close()
         store.close()
-    until(lambda: not ours() - before, what="every process of the servers is gone")
+    until(lambda: not ours() - before)
 
 
 def _content(environ: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Private servers as child processes: found or the tests fail, on ports nobody else gets, gone with the test run."""
+"""Private servers as child processes: found or the tests fail, on ports of their own, gone with the test run."""
 
 import shutil
 import socket
@@ -10,9 +10,7 @@ from typing import IO
 
 def find(binary: str, package: str, *folders: str) -> str:
     """Return the path of `binary`. Fails where Debian's `package` is not installed: a missing server is no skip."""
-    path = shutil.which(
-        binary, path=":".join((*folders, "/usr/local/bin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"))
-    )
+    path = shutil.which(binary, path=":".join((*folders, "/usr/local/bin", "/usr/bin", "/usr/sbin", "/bin", "/sbin")))
     if path is None:
         raise AssertionError(f"{binary} is missing, the tests need it: apt-get install {package}")
     return path
@@ -21,8 +19,8 @@ def find(binary: str, package: str, *folders: str) -> str:
 def reserve_port() -> socket.socket:
     """Return a bound socket that keeps its loopback port for one server of ours, started now or again later.
 
-    Linux lets the server listen there, because both sockets allow reuse and this one does not listen; it gives the port
-    to no other process and to no outgoing connection, not even while the server is down. Close it at the end.
+    Linux lets the server listen there, because both sockets allow reuse and this one does not listen; it gives the
+    port to no other process and no outgoing connection, not even while the server is down. Close it at the end.
     """
     holder = socket.socket()
     holder.bind(("127.0.0.1", 0))
@@ -47,8 +45,8 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start `command`; its output is appended to `log` unless `stdout` says otherwise.
 
-    It has a session of its own, so that Ctrl-C in the terminal does not end it before its tests. When the thread that
-    called this ends, killed or not, the kernel kills it: call this from the main thread.
+    It has a session of its own, so that Ctrl-C in the terminal does not end it before its tests. When the thread
+    that called this ends, killed or not, the kernel kills it: call this from the main thread.
     """
     with log.open("ab") as output:
         return subprocess.Popen(

@@ -1,6 +1,6 @@
-"""A real RabbitMQ of our own, for tests: loopback only, no daemon left behind, started once and emptied between tests.
+"""A real RabbitMQ of our own, for tests: loopback only, no daemon left behind, a fresh virtual host per test.
 
-The broker keeps an Erlang shell on its standard input: what takes `rabbitmqctl` a second takes a few milliseconds here.
+The broker keeps an Erlang shell on its standard input: what takes `rabbitmqctl` a second takes milliseconds here.
 """
 
 import itertools
@@ -14,12 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.child import end, find, port_of, reserve_port, start, tail
-from tests.support.until import until
 
-#: No epmd daemon started by Erlang itself, node to node traffic on loopback only, and no schedulers that spin when idle.
-_ERL_FLAGS = (
-    "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
-)
+#: Erlang starts no epmd daemon itself, listens for other nodes on loopback only, and does not spin when idle.
+_ERL_FLAGS = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
 _BOOTED = "F = fun W() -> case rabbit_boot_state:get() of ready -> ok; _ -> timer:sleep(20), W() end end, F()"
 
 
@@ -93,9 +90,10 @@ class RabbitMQ:
         self._temporary.cleanup()
 
     def eval(self, expression: str, *, seconds: float = 10.0) -> str:
-        """Have the broker evaluate an Erlang expression, without its full stop; return the value as Erlang text."""
+        """Have the broker evaluate an Erlang expression, given without full stop; return the value as its text."""
         number = str(next(self._numbers))
-        assert self._broker is not None and self._broker.stdin is not None, "the broker is stopped"
+        assert self._broker is not None, "the broker is stopped"
+        assert self._broker.stdin is not None
         # The variables of the shell are forgotten first, for an expression may bind the same ones twice.
         line = f'f(), io:format("~n@@{number} ~0tp~n", [begin {expression} end]).\n'
         self._broker.stdin.write(line.encode())
@@ -107,7 +105,7 @@ class RabbitMQ:
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
-        """Yield the URL of a fresh virtual host; leaving deletes it with all in it and closes its connections."""
+        """Yield the URL of a fresh virtual host, deleted afterwards with all in it; its connections are closed."""
         name = f"test-{next(self._numbers)}"
         every = '<<".*">>'
         self.eval(
@@ -158,7 +156,7 @@ class RabbitMQ:
             "ERL_AFLAGS": _ERL_FLAGS,
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": ports["epmd"],
-            # Keeps standard input open as a shell, and lets the script become the broker: one process, one pid.
+            # Keeps standard input open as a shell, and lets the script become the broker: one pid.
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_NODENAME": f"pusher-{secrets.token_hex(4)}@localhost",
             "RABBITMQ_NODE_PORT": ports["amqp"],

@@ -1,7 +1,10 @@
 """A real Redis of our own, for tests: loopback only, nothing on disk, stopped and started again at will."""
 
+import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -36,11 +39,11 @@ class RedisServer:
             return
         command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name]
         self._process = start([*command, "--save", "", "--appendonly", "no"], log=self._log)
-        until(lambda: self._answers(self._process), what="redis-server answers")
+        until(self._answers)
 
-    def _answers(self, process: subprocess.Popen[bytes] | None) -> bool:
-        assert process is not None
-        assert process.poll() is None, f"redis-server ended: {tail(self._log)}"
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"redis-server ended: {tail(self._log)}"
         with redis.Redis(port=self.port) as client:
             try:
                 return bool(client.ping())
@@ -52,6 +55,16 @@ class RedisServer:
         if self._process is not None:
             end(self._process, kill=kill)
             self._process = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have it hang meanwhile: connections are taken, nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Stop and start it."""

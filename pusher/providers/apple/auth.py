@@ -10,7 +10,7 @@ from pusher.push.app import TokenKey
 from pusher.redact import digest
 
 #: Apple takes a token for an hour; it is renewed at 45 minutes. Twice within 20 minutes is answered with 429.
-PROVIDER_TOKEN_AGES = Ages(early_s=15 * 60, min_interval_s=20 * 60)
+PROVIDER_TOKEN_AGES = Ages(early_s=15 * 60, min_interval_s=20 * 60, lock_s=1)
 _LIFETIME_S = 60 * 60
 
 

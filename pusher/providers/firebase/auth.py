@@ -17,7 +17,7 @@ from pusher.providers.shared_secrets import Ages, Grant, Issue
 from pusher.redact import digest
 
 #: Refreshed five minutes early, and at any age once FCM refuses it.
-ACCESS_TOKEN_AGES = Ages(early_s=5 * 60, min_interval_s=0)
+ACCESS_TOKEN_AGES = Ages(early_s=5 * 60, min_interval_s=0, lock_s=ANSWER_WITHIN_S + 1)
 _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 #: An hour is Google's; a token without an end, or with an odd one, is trusted for five minutes.
 _LONGEST_S = 24 * 60 * 60
@@ -37,7 +37,10 @@ def issue_with(account: Mapping[str, str], session: requests.Session) -> Issue:
     def issue(now: float, deadline: Deadline) -> Grant:
         fields = ("client_email", "token_uri", "private_key", "private_key_id")
         credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-            {name: account[name] for name in fields}, scopes=[_SCOPE]
+            {name: account[name] for name in fields},
+            scopes=[_SCOPE],
+            # The library always names Google's own address; the audience is who is asked (RFC 7523 3).
+            additional_claims={"aud": account["token_uri"]},
         )
         server = _TokenServer(session, deadline.at_most(ANSWER_WITHIN_S))
         try:

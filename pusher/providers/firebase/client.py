@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import requests
+
 from pusher import trust
 from pusher.clock import Deadline, from_epoch
 from pusher.errors import CredentialInvalid, GrantFailed, SettingsInvalid, TransportError
@@ -22,6 +24,9 @@ from pusher.push.app import App, FirebaseApp
 from pusher.push.notification import Notification
 from pusher.push.outcome import FailureReason, Outcome, Refused, TryLater
 from pusher.redact import digest
+
+#: Makes the session for token servers of a CA file and a proxy URL.
+OpenSession = Callable[[str | None, str | None], requests.Session]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_:.~-]{1,4096}")
 
@@ -48,12 +53,13 @@ class FCMClient:
         shared_tokens: SharedTokens,
         clock: Callable[[], float] = time.time,
         connect: Connect = connect_http2,
+        open_session: OpenSession = trust.session,
     ) -> None:
         self._ca_file = ca_file
         self._clock = clock
         self._pools = Pools(proxy_url=proxy_url, connect=connect)
         self._tokens = SharedSecrets(shared_tokens, ACCESS_TOKEN_AGES, wall=clock)
-        self._session = trust.session(ca_file, proxy_url)
+        self._session = open_session(ca_file, proxy_url)
 
     def push(self, notification: Notification, app: App, deadline: Deadline) -> Outcome:
         """Send once, twice if the access token turns out to be stale; see `Provider`."""

@@ -11,7 +11,7 @@ from pusher.providers.shared_secrets import Ages, Grant, SharedSecrets
 from tests.unit.providers.doubles import FakeClock, MemoryTokens
 
 MINUTE = 60.0
-AGES = Ages(early_s=15 * MINUTE, min_interval_s=20 * MINUTE)
+AGES = Ages(early_s=15 * MINUTE, min_interval_s=20 * MINUTE, lock_s=6)
 
 
 class Process:
@@ -160,7 +160,7 @@ def test_refused_token_is_not_replaced_within_20_minutes(store: MemoryTokens, cl
 
 
 def test_provider_that_refuses_everything_costs_one_token_a_minute(store: MemoryTokens, clock: FakeClock) -> None:
-    process = Process(store, clock, "a", ages=Ages(early_s=MINUTE, min_interval_s=0))
+    process = Process(store, clock, "a", ages=Ages(early_s=MINUTE, min_interval_s=0, lock_s=6))
     token = process.get()
     assert process.renew(token) == "a-2"
     for _ in range(5):
@@ -168,6 +168,18 @@ def test_provider_that_refuses_everything_costs_one_token_a_minute(store: Memory
         assert process.renew("a-2") is None
     clock.sleep(11)
     assert process.renew("a-2") == "a-3"
+
+
+def test_failed_renewal_of_a_refused_token_may_be_tried_again(store: MemoryTokens, clock: FakeClock) -> None:
+    process = Process(store, clock, "a")
+    token = process.get()
+    clock.sleep(21 * MINUTE)
+    process.failure = GrantFailed("down", ours=False)
+    with pytest.raises(GrantFailed):
+        process.renew(token)
+    process.failure = None
+    clock.sleep(2)
+    assert process.renew(token) == "a-3"
 
 
 def test_refused_token_that_another_process_replaced_is_not_replaced_again(

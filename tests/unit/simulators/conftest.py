@@ -4,6 +4,24 @@ import pytest
 
 from pusher.simulators.authority import AuthKey, Authority, ClientCertificate, ServiceAccount
 
+#: Epoch seconds when the tests' clocks begin.
+NOW = 1_800_000_000
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:

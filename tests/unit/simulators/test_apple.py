@@ -11,8 +11,8 @@ from pusher.simulators.apple import AcceptedPush, APNsSimulator
 from pusher.simulators.authority import AuthKey, Authority, ClientCertificate
 from pusher.simulators.ledger import ReceivedRequest
 from pusher.simulators.misbehaviour import Answer
+from tests.unit.simulators.conftest import NOW
 
-NOW = 1_800_000_000.0
 TOKEN = "ab" * 32
 PHONE, CALLS = "com.example.phone", "com.example.phone.voip"
 ID = "7e5d8b1c-1d3f-4f6e-9a53-5d4c7c1b2a90"
@@ -39,7 +39,7 @@ def apns(authority: Authority, auth_key: AuthKey) -> APNsSimulator:
 @pytest.fixture
 def authorization(auth_key: AuthKey) -> str:
     signer = crypt.ES256Signer.from_string(auth_key.pem)
-    claims = {"iss": auth_key.team_id, "iat": int(NOW)}
+    claims = {"iss": auth_key.team_id, "iat": NOW}
     return "bearer " + jwt.encode(signer, claims, key_id=auth_key.key_id).decode()
 
 
@@ -158,7 +158,7 @@ def test_second_provider_token_within_20_minutes_is_refused(
 ) -> None:
     apns.handle(good, None)
     signer = crypt.ES256Signer.from_string(auth_key.pem)
-    claims = {"iss": auth_key.team_id, "iat": int(NOW) + 1}
+    claims = {"iss": auth_key.team_id, "iat": NOW + 1}
     other = "bearer " + jwt.encode(signer, claims, key_id=auth_key.key_id).decode()
     answer = apns.handle(with_headers(good, {"authorization": other}), None)
 

@@ -12,7 +12,7 @@ def test_topics_extension_is_a_sequence_of_topics_and_their_kinds(certificate: C
     value, rest = decoder.decode(extension.value.public_bytes())
 
     assert rest == b""
-    assert [type(value[at]).__name__ for at in range(len(value))] == ["UTF8String", "Sequence"] * 2
+    assert [type(value[at]).__name__ for at in range(len(value))] == ["UTF8String", "SequenceOf"] * 2
     assert [str(item) for item in value[::2]] == ["com.example.phone", "com.example.phone.voip"]
     assert [str(item[0]) for item in value[1::2]] == ["app", "voip"]
 

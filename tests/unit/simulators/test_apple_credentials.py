@@ -9,21 +9,7 @@ from google.auth import crypt, jwt
 
 from pusher.simulators.apple_credentials import Admission, AppleCredentials
 from pusher.simulators.authority import AuthKey, Authority, ClientCertificate
-
-NOW = 1_800_000_000
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.unit.simulators.conftest import NOW, Clock
 
 
 @pytest.fixture

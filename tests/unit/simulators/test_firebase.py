@@ -12,24 +12,11 @@ from pusher.simulators.firebase import AcceptedMessage, FCMSimulator, html_page
 from pusher.simulators.ledger import ReceivedRequest
 from pusher.simulators.misbehaviour import Answer
 from pusher.simulators.token_server import TokenServer
+from tests.unit.simulators.conftest import NOW, Clock
 
-NOW = 1_800_000_000
 MESSAGE = {"token": "phone", "data": {"call-id": "abc"}, "android": {"priority": "HIGH", "ttl": "20s"}}
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

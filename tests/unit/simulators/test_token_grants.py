@@ -11,8 +11,8 @@ from google.auth import crypt, jwt
 from pusher.simulators.authority import Authority, ServiceAccount
 from pusher.simulators.misbehaviour import Answer
 from pusher.simulators.token_grants import TokenGrants
+from tests.unit.simulators.conftest import NOW, Clock
 
-NOW = 1_800_000_000
 URL = "https://127.0.0.1:1/token"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -20,8 +20,8 @@ Ask = Callable[..., Answer]
 
 
 @pytest.fixture
-def grants(service_account: ServiceAccount) -> TokenGrants:
-    made = TokenGrants(now=lambda: NOW)
+def grants(service_account: ServiceAccount, clock: Clock) -> TokenGrants:
+    made = TokenGrants(now=clock)
     made.add_account(service_account)
     return made
 
@@ -57,6 +57,10 @@ def test_good_assertion_earns_a_token_for_its_project(grants: TokenGrants, ask: 
     assert grants.count == 1
 
 
+def test_googles_own_address_is_a_good_audience(ask: Ask) -> None:
+    assert ask(aud="https://oauth2.googleapis.com/token").status == 200
+
+
 def test_each_grant_is_another_token(ask: Ask) -> None:
     assert ask().body != ask().body
 
@@ -68,7 +72,7 @@ def test_each_grant_is_another_token(ask: Ask) -> None:
         ({"iss": "nobody@example.com"}, "invalid_grant"),
         ({"scope": "https://www.googleapis.com/auth/cloud-platform"}, "invalid_scope"),
         ({"kid": "other"}, "invalid_grant"),
-        ({"aud": "https://oauth2.googleapis.com/token"}, "invalid_grant"),
+        ({"aud": "https://127.0.0.1:2/token"}, "invalid_grant"),
         ({"iat": None}, "invalid_grant"),
         ({"exp": "soon"}, "invalid_grant"),
         ({"exp": NOW + 3601}, "invalid_grant"),
@@ -98,11 +102,11 @@ def test_form_without_assertion_earns_an_error(grants: TokenGrants, form: str) -
     assert grants.grant(form, URL).status == 400
 
 
-def test_token_ends_with_its_lifetime(service_account: ServiceAccount, ask: Ask, grants: TokenGrants) -> None:
+def test_token_ends_with_its_lifetime(ask: Ask, grants: TokenGrants, clock: Clock) -> None:
     token = json.loads(ask().body or b"")["access_token"]
-    grants._now = lambda: NOW + 3599
+    clock.now = NOW + 3599
     assert grants.project_of(token) == "phone-project"
-    grants._now = lambda: NOW + 3600
+    clock.now = NOW + 3600
     assert grants.project_of(token) is None
 
 

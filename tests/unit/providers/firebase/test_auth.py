@@ -46,6 +46,7 @@ def test_assertion_is_signed_for_the_messaging_scope() -> None:
     head, claims, signature = grant["assertion"][0].split(".")
     content = json.loads(decode(claims))
     assert content["scope"] == "https://www.googleapis.com/auth/firebase.messaging"
+    assert content["aud"] == "https://oauth2.example.com/token"
     assert content["iss"] == service_account()["client_email"]
     rsa_key().public_key().verify(decode(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())
 

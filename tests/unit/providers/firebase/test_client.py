@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import requests
 
-from pusher import trust
 from pusher.clock import Deadline
 from pusher.errors import NotProcessed, OutcomeUnknown, TransportError
 from pusher.http2.request import Response
@@ -63,14 +62,17 @@ def server() -> CannedTokenServer:
 
 
 @pytest.fixture
-def lab(server: CannedTokenServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    def session(ca_file: str | None, proxy_url: str | None) -> requests.Session:
-        return session_with(server)
-
-    monkeypatch.setattr(trust, "session", session)
+def lab(server: CannedTokenServer) -> Iterator[Lab]:
     clock = FakeClock(wall_s=NOW.timestamp())
     pools, store = Pools(), MemoryTokens(clock.wall)
-    client = FCMClient(ca_file=None, proxy_url=None, shared_tokens=store, clock=clock.wall, connect=pools.connect)
+    client = FCMClient(
+        ca_file=None,
+        proxy_url=None,
+        shared_tokens=store,
+        clock=clock.wall,
+        connect=pools.connect,
+        open_session=lambda ca_file, proxy_url: session_with(server),
+    )
     yield Lab(client, pools, server, store, clock)
     client.close()
 

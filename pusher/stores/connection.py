@@ -1,0 +1,55 @@
+"""How Pusher talks to Redis: a second of patience, nothing said twice, one error for all that can go wrong."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from pusher.errors import SettingsInvalid, StoreUnavailable
+
+#: Seconds for a connection, an answer, or a free place in the pool: calls do not wait for a Redis that hangs.
+TIMEOUT_S = 1.0
+#: As many as a worker has threads.
+MAX_CONNECTIONS = 100
+
+#: A firewall that forgot an idle connection is noticed within 90 seconds, not by the next call that uses it.
+_KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+
+
+def connect(url: str) -> "redis.Redis":
+    """Return a client for `url`, safe for threads, connected on first use. Raises `SettingsInvalid`."""
+    tcp = urlsplit(url).scheme != "unix"
+    try:
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            decode_responses=True,
+            # The same answers from every version of redis-py, and no HELLO on each new connection.
+            protocol=2,
+            # A claim sent again would come back empty, and the call it took would never be answered.
+            # Connections that Redis closed meanwhile are replaced by the pool all the same.
+            retry=Retry(NoBackoff(), 0),
+            **({"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE} if tcp else {}),
+        )
+    except ValueError as error:
+        raise SettingsInvalid("PUSHER_REDIS_URL", "has an option that Redis does not know") from error
+    return redis.Redis.from_pool(pool)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn what redis-py raises into `StoreUnavailable`."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise StoreUnavailable(f"Redis: {error}") from error
+    except redis.RedisError as error:
+        # The text of a ResponseError may quote the command, and so a push token.
+        raise StoreUnavailable(f"Redis: {type(error).__name__}") from error

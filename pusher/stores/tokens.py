@@ -1,0 +1,69 @@
+"""Whose push token it is, and which push objects need no writing: small records that registrations refresh."""
+
+import json
+import math
+from typing import cast
+
+import redis
+from redis.client import Pipeline
+
+from pusher import redact
+from pusher.ports import TokenOwner
+from pusher.registration.device import Device
+from pusher.stores import keys
+from pusher.stores.connection import store_errors
+
+#: Seconds after which a phone that never registered again is forgotten.
+OWNER_FOR_S = 90 * 24 * 3600
+#: Seconds; longer than the hour for which writing a device's document is tried.
+LATEST_FOR_S = 24 * 3600
+
+
+def record_registration(
+    commands: Pipeline, device: Device, *, token: str | None, digest: str | None, now: float
+) -> None:
+    """Add to `commands` what a registration at epoch seconds `now` tells about `token` and the push object."""
+    if token is not None:
+        record = {"account_id": device.account_id, "device_id": device.device_id, "registered_at": now}
+        value = json.dumps(record, separators=(",", ":"))
+        commands.set(keys.owner(redact.digest(token)), value, ex=OWNER_FOR_S)
+    if digest is not None:
+        commands.set(keys.latest(device), digest, ex=LATEST_FOR_S)
+
+
+class RedisTokens:
+    """Implements `ports.Tokens`."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+
+    def owner(self, token: str) -> TokenOwner | None:
+        """Return who registered `token` last, None where nobody is known."""
+        with store_errors():
+            value = cast("str | None", self._redis.get(keys.owner(redact.digest(token))))
+        if value is None:
+            return None
+        record = json.loads(value)
+        return TokenOwner(
+            device=Device(account_id=record["account_id"], device_id=record["device_id"]),
+            registered_at=record["registered_at"],
+        )
+
+    def latest(self, device: Device) -> str | None:
+        """Return the digest of the push object the device registered with last, None where unknown."""
+        with store_errors():
+            return cast("str | None", self._redis.get(keys.latest(device)))
+
+    def mark_learned(self, device: Device, digest: str, *, for_s: float) -> None:
+        """Remember for `for_s` seconds that the push object with `digest` needs no writing."""
+        with store_errors():
+            self._redis.set(keys.learned(device), digest, px=math.ceil(1000 * for_s))
+
+    def forget(self, token: str, device: Device) -> None:
+        """Drop what is remembered about a dead `token` and about its device's push object.
+
+        What the device registered with last stays known: without it, an older push object whose writing is still being
+        retried would be taken for the newest.
+        """
+        with store_errors():
+            self._redis.delete(keys.owner(redact.digest(token)), keys.learned(device))

@@ -1,0 +1,64 @@
+"""A push_req is taken over by the listener."""
+
+import time
+
+import pytest
+
+from pusher.errors import BusUnavailable
+from pusher.flows.accept_push import AcceptPush
+from tests.unit.flows.samples import request
+
+
+@pytest.fixture
+def accept(world):
+    return AcceptPush(
+        waits=world.waits,
+        enqueue=world.queue,
+        announce=world.bus,
+        wake_window_s=20.0,
+        monotonic=time.monotonic,
+    )
+
+
+def test_a_request_is_enqueued_and_its_call_waits_until_the_window_closes(world, accept):
+    accept(request(), world.clock.now)
+    (push,) = world.queue.pushes
+    (wait,) = world.waits.waiting()
+    assert push.expires_at == wait.expires_at == world.clock.now + 20
+    assert (wait.server_id, wait.msg_id, wait.push_id) == ("kamailio-1", "m1", push.push_id)
+
+
+def test_expires_of_the_request_rules_the_window(world, accept):
+    accept(request(expires_s=3.0), world.clock.now)
+    assert world.queue.pushes[0].expires_at == world.clock.now + 3
+
+
+def test_a_request_delivered_twice_is_one_push_and_one_wait(world, accept):
+    accept(request(), world.clock.now)
+    accept(request(), world.clock.now + 1)
+    assert len({push.push_id for push in world.queue.pushes}) == 1
+    assert len(world.waits.waiting()) == 1
+
+
+def test_a_request_without_server_id_is_pushed_and_nobody_waits(world, accept):
+    accept(request(server_id=None), world.clock.now)
+    assert len(world.queue.pushes) == 1
+    assert world.waits.waiting() == []
+
+
+def test_an_unknown_token_type_is_answered_at_once_and_never_enqueued(world, accept):
+    accept(request(token_type="carrier-pigeon"), world.clock.now)
+    assert world.queue.pushes == []
+    assert world.bus.responses[0].failure[0] == "unknown_token_type"
+
+
+def test_with_redis_away_the_push_goes_out_all_the_same(world, accept):
+    world.redis_away()
+    accept(request(), world.clock.now)
+    assert len(world.queue.pushes) == 1
+
+
+def test_a_request_that_no_worker_can_get_is_not_taken_over(world, accept):
+    world.queue.away = True
+    with pytest.raises(BusUnavailable):
+        accept(request(), world.clock.now)

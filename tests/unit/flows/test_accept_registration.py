@@ -1,0 +1,158 @@
+"""A reg_success is taken over by the listener."""
+
+import time
+from urllib.parse import quote
+
+import pytest
+
+from pusher.errors import BusUnavailable, MessageInvalid
+from pusher.flows.accept_registration import AcceptRegistration
+from pusher.flows.answer_waiting import AnswerWaiting
+from pusher.flows.fail_call import wait_for
+from pusher.messages.registration import Registration
+from pusher.registration.user_agents import UserAgentRule
+from tests.support.recorders import FixedSettings
+from tests.unit.flows.samples import ACCOUNT, DEVICE, DEVICE_ID, TOKEN, notification
+
+RULE = UserAgentRule.of(
+    "Example",
+    "^ExamplePhone",
+    {"Token-App": "app-id", "Token-Type": "pn-type", "Token-ID": "pn-tok"},
+)
+
+
+def registration(**changes) -> Registration:
+    message = {
+        "Status": "Registered",
+        "Expires": 600,
+        "Contact": f"<sip:2001@127.0.0.1>;app-id=com.example.softphone;pn-type=firebase;pn-tok={quote(TOKEN)}",
+        "User-Agent": "ExamplePhone/3.2",
+        "Custom-Channel-Vars": {"Account-ID": ACCOUNT, "Authorizing-ID": DEVICE_ID},
+        "Proxy-Path": "sip:127.0.0.1:15060",
+    }
+    return Registration.from_message(message | changes)
+
+
+@pytest.fixture
+def settings():
+    return FixedSettings(rules=(RULE,))
+
+
+@pytest.fixture
+def accept(world, settings):
+    return AcceptRegistration(
+        settings=settings,
+        waits=world.waits,
+        answer_waiting=AnswerWaiting(world.waits, world.bus),
+        enqueue=world.queue,
+        monotonic=time.monotonic,
+    )
+
+
+def wait(world, msg_id="m1", **changes):
+    world.waits.add(wait_for(notification(world.clock.now, msg_id=msg_id, **changes)))
+
+
+def test_every_call_that_waits_for_the_phone_is_answered_exactly_once(world, accept):
+    for msg_id in ("m1", "m2", "m3"):
+        wait(world, msg_id)
+    accept(registration())
+    accept(registration())
+    assert sorted(response.msg_id for response in world.bus.responses) == ["m1", "m2", "m3"]
+    assert {response.failure for response in world.bus.responses} == {None}
+
+
+def test_a_call_whose_deadline_passed_is_not_answered(world, accept):
+    wait(world)
+    world.clock.now += 20.1
+    accept(registration())
+    assert world.bus.responses == []
+
+
+def test_a_wake_up_registration_without_account_answers_and_teaches_nothing(world, accept):
+    wait(world)
+    accept(registration(**{"Custom-Channel-Vars": {}}))
+    assert len(world.bus.responses) == 1
+    assert world.queue.learned == []
+
+
+def test_a_phone_without_a_rule_is_found_by_the_token_that_let_it_in(world, accept):
+    wait(world)
+    contact = "<sip:2001@127.0.0.1>;x-token-reg=reg-1"
+    accept(registration(**{"User-Agent": "Unknown/1", "Contact": contact}))
+    assert len(world.bus.responses) == 1
+
+
+@pytest.mark.parametrize("changes", [{"Status": "Unregistered"}, {"Expires": 0}, {"Expires": "0"}])
+def test_an_ended_registration_answers_nobody_and_teaches_nothing(world, accept, changes):
+    wait(world)
+    accept(registration(**changes))
+    assert world.bus.responses == []
+    assert world.queue.learned == []
+
+
+def test_a_desk_phone_costs_no_redis_round_trip(world, accept):
+    world.redis_away()
+    accept(registration(**{"User-Agent": "DeskPhone/1", "Contact": "not even read"}))
+    assert world.queue.learned == []
+
+
+def test_a_new_token_is_handed_to_the_workers_until_it_is_learned_and_then_no_more(world, accept):
+    accept(registration())
+    accept(registration())
+    assert len(world.queue.learned) == 2
+    device, push_object = world.queue.learned[0]
+    assert device == DEVICE
+    assert push_object.to_json() == {
+        "Token-App": "com.example.softphone",
+        "Token-Type": "firebase",
+        "Token-ID": TOKEN,
+        "Token-Proxy": "sip:127.0.0.1:15060",
+    }
+    world.tokens.mark_learned(device, push_object.digest, for_s=60.0)
+    accept(registration())
+    assert len(world.queue.learned) == 2
+
+
+def test_an_unchanged_registration_costs_one_redis_round_trip(world, accept, monkeypatch):
+    accept(registration())
+    device, push_object = world.queue.learned.pop()
+    world.tokens.mark_learned(device, push_object.digest, for_s=60.0)
+    round_trips = []
+    send = world.redis.connection_pool.connection_class.send_packed_command
+    monkeypatch.setattr(
+        world.redis.connection_pool.connection_class,
+        "send_packed_command",
+        lambda self, *args, **kwargs: (round_trips.append(1), send(self, *args, **kwargs))[1],
+    )
+    accept(registration())
+    assert len(round_trips) == 1
+    assert world.queue.learned == []
+
+
+def test_with_redis_away_a_registration_still_becomes_a_task(world, accept):
+    world.redis_away()
+    accept(registration())
+    assert len(world.queue.learned) == 1
+
+
+def test_with_settings_away_a_phone_is_still_found_by_its_registration_token(world, accept, settings):
+    settings.away = True
+    wait(world)
+    accept(registration(Contact="<sip:a@b>;x-token-reg=reg-1"))
+    assert len(world.bus.responses) == 1
+
+
+def test_a_call_whose_answer_the_bus_did_not_take_waits_for_the_redelivered_registration(world, accept):
+    wait(world, "m1")
+    wait(world, "m2")
+    world.bus.failures = 1
+    with pytest.raises(BusUnavailable):
+        accept(registration())
+    accept(registration())
+    assert sorted(response.msg_id for response in world.bus.responses) == ["m1", "m2"]
+
+
+def test_a_broken_contact_is_refused_with_its_reason(accept):
+    with pytest.raises(MessageInvalid, match="Contact"):
+        accept(registration(Contact='"unterminated <sip:a@b>'))
