@@ -58,6 +58,12 @@ class Edges:
             publisher=BusPublisher(settings.bus_url, settings.node),
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close every connection."""
         self.publisher.close()

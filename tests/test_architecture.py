@@ -103,7 +103,7 @@ def test_pusher_imports_tasks_in_listen_and_demo_only() -> None:
         for path in SOURCES
         if path.parts[-2] != "tasks" and any(name.split(".")[0] == "tasks" for name in imports(path))
     }
-    assert importers <= {"pusher/cli/listen.py", "pusher/cli/demo.py"}
+    assert importers <= {"pusher/cli/listen.py", "pusher/cli/demo_world.py"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=named)

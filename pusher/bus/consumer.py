@@ -28,7 +28,7 @@ HEARTBEAT_S = 10
 #: Seconds after which a waiting consumer looks at its stop event and its heartbeats.
 TICK_S = 0.5
 #: What a new connection may heal.
-RECOVERABLE = (*CONNECTION_ERRORS, BusUnavailable)
+RECOVERABLE: tuple[type[Exception], ...] = (*CONNECTION_ERRORS, BusUnavailable)
 #: Seconds before the first and, at most, before a later attempt to reconnect.
 RECONNECT_S = (0.2, 5.0)
 

@@ -1,6 +1,7 @@
 """Reads a credential from a file that an operator named, checks it, and says what it is good for."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +22,11 @@ from pusher.push.app import App, AppleApp, FirebaseApp, TokenKey
 
 #: Bytes; the largest credential, a certificate with its chain and key, has some ten thousand.
 _MAX_BYTES = 262_144
+#: What legacy server keys look like: `AIza...`, or a long word with a colon.
+_LEGACY_KEY = re.compile(r"AIza[\w-]{20,}|[\w-]{8,}:[\w-]{40,}")
 
 
-def read_file(path: str) -> bytes:
+def _read_file(path: str) -> bytes:
     """Return the content of `path`. Raises `click.ClickException`."""
     try:
         with Path(path).open("rb") as file:
@@ -35,9 +38,9 @@ def read_file(path: str) -> bytes:
     return data
 
 
-def read_text(path: str) -> str:
+def _read_text(path: str) -> str:
     """Return the content of `path` as text; what is no text becomes U+FFFD, and the check says what is wrong."""
-    return read_file(path).decode("utf-8", "replace")
+    return _read_file(path).decode("utf-8", "replace")
 
 
 def read_certificate(path: str) -> tuple[str, CertificateFacts]:
@@ -45,7 +48,7 @@ def read_certificate(path: str) -> tuple[str, CertificateFacts]:
 
     Raises `click.ClickException`.
     """
-    data = read_file(path)
+    data = _read_file(path)
     # A .p12 file is DER: it begins with a SEQUENCE, which no text does.
     is_pkcs12 = path.lower().endswith((".p12", ".pfx")) or data[:1] == b"\x30"
     try:
@@ -57,6 +60,30 @@ def read_certificate(path: str) -> tuple[str, CertificateFacts]:
         return pem, check_certificate(pem, utcnow())
     except CredentialInvalid as error:
         raise click.ClickException(f"{path}: {error}") from error
+
+
+def read_key(path: str, key_id: str, team_id: str) -> TokenKey:
+    """Return an APNs authentication key. Raises `click.ClickException`."""
+    pem = _read_text(path)
+    try:
+        check_token_key(pem, key_id, team_id)
+    except CredentialInvalid as error:
+        raise click.ClickException(f"{path}: {error}") from error
+    return TokenKey(key_id=key_id, team_id=team_id, private_key=pem)
+
+
+def read_service_account(secret: str) -> dict[str, str]:
+    """Return the service account in the file that `secret` names. Raises `click.ClickException`."""
+    if _LEGACY_KEY.fullmatch(secret) and not Path(secret).exists():
+        raise click.ClickException(
+            "this is a legacy server key, and Google has shut down the API it was for: create a service account in "
+            "the Firebase console (Project settings, Service accounts) and give its JSON file"
+        )
+    text = _read_text(secret)
+    try:
+        return check_service_account(text)
+    except CredentialInvalid as error:
+        raise click.ClickException(f"{secret}: {error}") from error
 
 
 def describe(facts: CertificateFacts) -> str:

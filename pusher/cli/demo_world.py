@@ -72,6 +72,8 @@ class DemoWorld:
         app.conf.update(broker_url=MEMORY, broker_transport_options={"polling_interval": 0.01})
         app.flows = wiring.WorkerFlows.of(wiring.Edges.of(settings, redis), CeleryEnqueue(app))
         app.flows.start()
+        # The pool's threads look for the current app, and without one they would make another.
+        app.set_default()
         stack.callback(app.flows.close)
         worker = app.WorkController(
             hostname=f"demo@{os.getpid()}",

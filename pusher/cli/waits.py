@@ -23,7 +23,8 @@ def list_waits() -> None:
     Example:
       pusher waits list
     """
-    edges = Edges.of(Settings.from_environment())
+    with Edges.of(Settings.from_environment()) as edges:
+        waiting = edges.waits.waiting()
     now = time.time()
     rows = [
         (
@@ -34,7 +35,7 @@ def list_waits() -> None:
             f"{now - wait.received_at:.1f} s",
             f"{wait.expires_at - now:.1f} s",
         )
-        for wait in edges.waits.waiting()
+        for wait in waiting
     ]
     table(("Call-ID", "Provider", "App", "Token", "Waiting for", "Gives up in"), rows)
     click.echo(f"{len(rows)} waiting")

@@ -4,7 +4,7 @@
 |---|---|---|---|---|
 | `pusher:waits:<token>` | hash | calls that wait for a push token: push id -> JSON | to the last deadline | waits |
 | `pusher:waits:registration:<token>` | hash | the push tokens a registration token was sent to | the same | waits |
-| `pusher:waits:deadlines` | sorted set | `<token> <push id>` by epoch seconds of the deadline | the same | waits |
+| `pusher:waits:deadlines` | sorted set | push tokens by epoch seconds of their last deadline | the same | waits |
 | `pusher:owner:<token>` | string | JSON: who registered a push token last, and when | 90 days | tokens |
 | `pusher:latest:<account>:<device>` | string | digest of the push object last registered with | 1 day | tokens |
 | `pusher:learned:<account>:<device>` | string | digest of the push object that needs no writing | as told | tokens |

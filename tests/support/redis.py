@@ -39,7 +39,7 @@ class RedisServer:
             return
         command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name]
         self._process = start([*command, "--save", "", "--appendonly", "no"], log=self._log)
-        until(self._answers)
+        until(self._answers, what="redis-server answers")
 
     def _answers(self) -> bool:
         assert self._process is not None

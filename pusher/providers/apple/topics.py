@@ -30,10 +30,8 @@ def _element(data: bytes) -> tuple[int, bytes, bytes]:
         raise ValueError("cut short")
     length, start = data[1], 2
     if length >= 0x80:
-        # The long form: the low bits count the bytes of the length. Four are more than any certificate has.
+        # The long form: the low bits count the bytes of the length.
         start += length & 0x7F
-        if not 3 <= start <= 6:
-            raise ValueError("no definite length")
         length = int.from_bytes(data[2:start], "big")
     end = start + length
     if end > len(data):

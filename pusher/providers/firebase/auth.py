@@ -22,7 +22,7 @@ _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 #: An hour is Google's; a token without an end, or with an odd one, is trusted for five minutes.
 _LONGEST_S = 24 * 60 * 60
 _UNKNOWN_LIFETIME_S = 5 * 60
-_LARGEST_ANSWER = 64 * 1024
+_LARGEST_ANSWER = 16 * 1024
 
 
 def token_name(account: Mapping[str, str]) -> str:
@@ -106,13 +106,13 @@ class _TokenServer(transport.Request):
         with self._session.request(
             method, url, data=body, headers=headers, timeout=remaining_s, allow_redirects=False, stream=True
         ) as response:
-            data = b""
-            for chunk in response.iter_content(4096):
-                data += chunk
-                # The library's time limit starts anew with every byte that arrives.
+            data = bytearray()
+            # The library's time limit starts anew with every byte that arrives, so the pieces are small.
+            for piece in response.iter_content(64):
+                data += piece
                 if self._deadline.passed or len(data) > _LARGEST_ANSWER:
                     raise GrantFailed("the token server's answer is too slow or too long", ours=False)
-            return response.status_code, data
+            return response.status_code, bytes(data)
 
 
 def _refusal(status: int, answer: Mapping[str, Any]) -> GrantFailed:

@@ -69,7 +69,7 @@ def test_a_request_that_finds_no_free_stream_before_its_deadline_was_not_process
 ) -> None:
     peer = serve(settings=streams(1), on_request=ignore)
     pool = connect(peer)
-    first = crowd(pool, range(1), threads=1, seconds=1)
+    first = crowd(pool, range(1), threads=1, seconds=0.5)
     until(lambda: peer.requests)
     with pytest.raises(NotProcessed, match="no stream was free"):
         send(pool, 1, seconds=0.1)

@@ -134,6 +134,14 @@ def test_silent_token_server_is_later_and_in_time(
     assert time.monotonic() - started < 1.5
 
 
+def test_redirect_does_not_carry_the_assertion_elsewhere(
+    connect: Connect, token_server: TokenServer, app: FirebaseApp
+) -> None:
+    token_server.next(Answer(status=307, headers=(("location", token_server.url),)))
+    assert isinstance(send(connect(), app), TryLater)
+    assert token_server.requests == 1
+
+
 def test_token_server_that_is_gone_is_later(connect: Connect, token_server: TokenServer, app: FirebaseApp) -> None:
     token_server.close()
     try:

@@ -184,6 +184,8 @@ def test_background_push_of_priority_5_is_accepted(apns: APNsSimulator, good: Re
 
 def test_token_is_known_in_upper_case_too(apns: APNsSimulator, good: ReceivedRequest) -> None:
     assert apns.handle(replace(good, path=f"/3/device/{TOKEN.upper()}"), None).status == 200
+    apns.register_token("EE" * 32, CALLS)
+    assert apns.handle(replace(good, path="/3/device/" + "ee" * 32), None).status == 200
 
 
 def test_dead_token_is_unregistered_since_milliseconds(apns: APNsSimulator, good: ReceivedRequest) -> None:

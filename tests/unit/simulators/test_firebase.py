@@ -102,7 +102,7 @@ def test_without_a_granted_token_nobody_sends(
 
 def test_access_token_of_another_scheme_is_refused(fcm: FCMSimulator, good: ReceivedRequest) -> None:
     ((name, value),) = good.headers
-    request = replace(good, headers=((name, value.replace("Bearer ", "key=")),))
+    request = replace(good, headers=((name, value.replace("Bearer ", "Basic ")),))
     assert fcm.handle(request, None).status == 401
 
 

@@ -49,6 +49,20 @@ def test_signature_in_der_form_is_refused(auth_key: AuthKey) -> None:
     assert not token.verified_by(key.public_key())
 
 
+def test_signature_that_lost_its_leading_zero_is_refused(auth_key: AuthKey) -> None:
+    """As a number S would still be right; raw signatures have 64 bytes all the same."""
+    signer = crypt.ES256Signer.from_string(auth_key.pem)
+    signed = f"{encode({'alg': 'ES256'})}.{encode({})}"
+    signature = next(made for made in iter(lambda: signer.sign(signed.encode()), None) if made[32] == 0)
+    whole = JSONWebToken.parse(f"{signed}.{encode(signature)}")
+    short = JSONWebToken.parse(f"{signed}.{encode(signature[:32] + signature[33:])}")
+
+    assert whole is not None
+    assert whole.verified_by(auth_key.public_key)
+    assert short is not None
+    assert not short.verified_by(auth_key.public_key)
+
+
 @pytest.mark.parametrize("alg", ["none", "RS256", "ES384", None])
 def test_good_es256_signature_under_another_algorithms_name_is_refused(auth_key: AuthKey, alg: str) -> None:
     signer = crypt.ES256Signer.from_string(auth_key.pem)

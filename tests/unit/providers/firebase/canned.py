@@ -1,6 +1,7 @@
 """A token server without a network: an adapter that `requests` sends to."""
 
 import json
+import time
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,6 +15,7 @@ class CannedTokenServer(BaseAdapter):
 
     def __init__(self, *script: tuple[int, Any] | Exception) -> None:
         super().__init__()
+        self.pause_s = 0.0
         self.script = list(script) or [(200, {"access_token": "granted", "expires_in": 3599})]
         self.grants: list[dict[str, list[str]]] = []
         self.urls: list[str] = []
@@ -33,7 +35,7 @@ class CannedTokenServer(BaseAdapter):
         response.status_code = status
         response.url = str(request.url)
         response.request = request
-        response.raw = HTTPResponse(body=_Reader(content), status=status, preload_content=False)
+        response.raw = HTTPResponse(body=_Reader(content, self.pause_s), status=status, preload_content=False)
         return response
 
     def close(self) -> None:
@@ -41,13 +43,15 @@ class CannedTokenServer(BaseAdapter):
 
 
 class _Reader:
-    """The file that urllib3 reads a body from."""
+    """The file that urllib3 reads a body from, a moment for each read."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, pause_s: float) -> None:
         self._content = content
+        self._pause_s = pause_s
         self.closed = False
 
     def read(self, size: int | None = None) -> bytes:
+        time.sleep(self._pause_s)
         size = len(self._content) if size is None or size < 0 else size
         taken, self._content = self._content[:size], self._content[size:]
         return taken

@@ -66,6 +66,15 @@ def test_no_time_left_asks_nobody() -> None:
     assert server.grants == []
 
 
+def test_answer_that_drips_ends_with_the_deadline() -> None:
+    server = CannedTokenServer((200, {"access_token": "t" * 2000, "expires_in": 3599}))
+    server.pause_s = 0.05
+    started = time.monotonic()
+    with pytest.raises(GrantFailed, match="too slow"):
+        ask(server, 0.2)
+    assert time.monotonic() - started < 0.5
+
+
 @pytest.mark.parametrize(
     ("expires_in", "lifetime_s"),
     [
@@ -113,7 +122,7 @@ def test_any_refusal_is_ours(status: int) -> None:
         (200, {"access_token": ""}),
         (200, {"access_token": 7}),
         (200, {"access_token": "a\r\nb"}),
-        (200, b"x" * 100_000),
+        (200, {"access_token": "t", "expires_in": 3599, "more": "x" * 100_000}),
         requests.ConnectionError("refused"),
         requests.Timeout("slow"),
     ],

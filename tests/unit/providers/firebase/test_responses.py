@@ -108,6 +108,13 @@ def test_invalid_argument_that_blames_the_token_is_dead(body: Any) -> None:
             {"@type": BAD_REQUEST, "fieldViolations": [{"field": "message.android.ttl"}]},
         ),
         error("INVALID_ARGUMENT", "m", {"fieldViolations": [7, None, {"field": ["message.token"]}]}),
+        # Not FCM's own error, though it borrows the word.
+        {
+            "error": {
+                "details": [{"@type": "example.com/Error", "errorCode": "INVALID_ARGUMENT"}],
+                "message": "not a valid registration token",
+            }
+        },
         # Not FCM's own error: perhaps the JSON was wrong altogether.
         error(None, "not a valid registration token", status="INVALID_ARGUMENT"),
     ],
