@@ -22,7 +22,7 @@ from pusher.simulators.stage import AppKind
 
 #: Seconds a caller of the demo listens to the ringing tone; Kamailio's own limit.
 PATIENCE_S = 20.0
-#: Milliseconds a simulated phone takes to wake up and register.
+#: Seconds a simulated phone takes to wake up and register.
 WAKE_DELAY_S = 0.15
 
 NAMES = {
@@ -126,7 +126,7 @@ def _two_callers(world: DemoWorld) -> list[Played]:
     handset = world.stage.handset(AppKind.FIREBASE, wakes=False)
     calls = [_call(world, handset) for _ in range(2)]
     deadline = time.monotonic() + PATIENCE_S
-    while len(world.stage.pushes_to(handset.token)) < len(calls) and time.monotonic() < deadline:
+    while len(handset.pushed_at) < len(calls) and time.monotonic() < deadline:
         time.sleep(0.01)
     handset.wake({})
     return [

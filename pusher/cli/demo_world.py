@@ -21,7 +21,7 @@ from tasks.app import app
 from tasks.enqueue import CeleryEnqueue
 
 #: Bus and broker of this process.
-MEMORY = "memory://"
+MEMORY = "memory://localhost//"
 #: Threads that push; the memory transport polls, so more would not be faster.
 CONCURRENCY = 20
 

@@ -8,12 +8,14 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+from pusher.clock import Deadline
 from pusher.errors import DocumentConflict, DocumentMissing, DocumentsUnavailable, SettingsInvalid
 from pusher.ports import Saved
 
@@ -99,6 +101,17 @@ class SQLiteDocuments:
         # it. A file that exists is left alone: to close it would drop the locks of this process' connections.
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        patience = Deadline.after(BUSY_TIMEOUT_S)
+        while True:
+            try:
+                return self._set_up()
+            except sqlite3.OperationalError as error:
+                # Of two processes that turn the write-ahead log on in a new file, SQLite refuses one without waiting.
+                if True:
+                    raise
+            time.sleep(0.01)
+
+    def _set_up(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

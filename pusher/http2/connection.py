@@ -166,8 +166,8 @@ class HTTP2Connection:
                 return NotProcessed(f"{self._authority}: {problem} before the deadline")
             del self._calls[call.stream_id]
             self._exchange.cancel(call.stream_id)
-            if self._heard_at < call.sent_at:
-                # Nothing at all came since: perhaps the path is dead, and the next requests must not find out too.
+            if self._heard_at < max(call.sent_at, time.monotonic() - PROBE_LIMIT_S):
+                # Nobody was heard: perhaps the path is dead, and the next requests must not all find out.
                 self._probe()
             self._open_streams()
             chunk = self._claim()

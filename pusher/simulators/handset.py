@@ -29,6 +29,7 @@ class HandsetSimulator:
         app_id: str,
         user: str = "2001",
         realm: str = "acme.sip.example.com",
+        wakes: bool = True,
         wake_delay_s: float = 0.0,
     ) -> None:
         self.token = token
@@ -39,12 +40,19 @@ class HandsetSimulator:
         self._publisher = publisher
         self._user = user
         self._realm = realm
+        self._wakes = wakes
         self._wake_delay_s = wake_delay_s
         self._timers: list[threading.Timer] = []
         #: `time.monotonic()` seconds of every push that reached it.
         self.pushed_at: list[float] = []
         #: `time.monotonic()` seconds of every registration caused by a push.
         self.woken_at: list[float] = []
+
+    def pushed(self, payload: Mapping[str, Any]) -> None:
+        """Note a push with `payload`, and wake up by it unless this phone sleeps too deeply."""
+        self.pushed_at.append(time.monotonic())
+        if self._wakes:
+            self.wake(payload)
 
     def wake(self, payload: Mapping[str, Any]) -> None:
         """Take the push with `payload` and register, after the time a phone needs to wake. Returns at once."""

@@ -61,6 +61,11 @@ class ProxySimulator:
         if not self._consumer.consuming.wait(timeout_s):
             raise TimeoutError(f"the proxy simulator could not consume within {timeout_s} s")
 
+    @property
+    def consuming(self) -> bool:
+        """Whether answers reach it now."""
+        return self._consumer.consuming.is_set()
+
     def close(self) -> None:
         """Stop and disconnect."""
         self._consumer.stop()

@@ -1,7 +1,6 @@
 """A whole little world for `pusher demo` and the tests: both providers, three apps, and handsets that wake."""
 
 import secrets
-import time
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -99,18 +98,18 @@ class Stage:
             token=token,
             token_type=kind.token_type,
             app_id=kind,
+            wakes=wakes,
             wake_delay_s=wake_delay_s,
             **{"user": f"u{len(self._handsets)}", **identity},
         )
-        if wakes:
-            self._handsets[token] = handset
+        self._handsets[token] = handset
         return handset
 
     def _ring(self, token: str, payload: Mapping[str, Any], _headers: Mapping[str, str]) -> None:
         handset = self._handsets.get(token)
         if handset is not None:
-            handset.pushed_at.append(time.monotonic())
-            handset.wake(payload)
+            # FCM hands over the whole message, APNs the payload.
+            handset.pushed(payload.get("data", payload))
 
     def pushes_to(self, token: str) -> list[str]:
         """Return the provider's name of every push to `token` that it accepted."""

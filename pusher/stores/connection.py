@@ -38,7 +38,9 @@ def connect(url: str) -> "redis.Redis":
             retry=Retry(NoBackoff(), 0),
             **({"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE} if tcp else {}),
         )
-    except ValueError as error:
+        # The options in the URL's query: most are looked at only when a connection is made.
+        pool.connection_class(**pool.connection_kwargs)
+    except (TypeError, ValueError) as error:
         raise SettingsInvalid("PUSHER_REDIS_URL", "has an option that Redis does not know") from error
     return redis.Redis.from_pool(pool)
 

@@ -74,7 +74,7 @@ class RedisWaits:
         device: Device | None,
         digest: str | None,
     ) -> Arrival:
-        """Claim all that waits for either token, in one round trip where nobody does.
+        """Claim all that waits for either token, in one round trip unless they stand for different push tokens.
 
         `device`, where known, is from now on the owner of `token`, and the push object with `digest` its latest.
         """
@@ -82,7 +82,7 @@ class RedisWaits:
         with store_errors(), self._redis.pipeline(transaction=True) as commands:
             _take(commands, own)
             commands.hkeys(keys.registration(_digest(registration_token)))
-            commands.get(_NONE if device is None else keys.learned(device))
+            commands.get(keys.owner(_NONE) if device is None else keys.learned(device))
             if device is not None:
                 record_registration(commands, device, token=token, digest=digest, now=self._now())
             claimed, _, tokens, learned, *_ = commands.execute()

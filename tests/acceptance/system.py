@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO
 
 from pusher.documents.sqlite import SQLiteDocuments
-
 from pusher.simulators.handset import HandsetSimulator
 from pusher.simulators.proxy import Call, ProxySimulator
 from pusher.simulators.stage import Stage
@@ -83,10 +82,17 @@ class System:
         path = self.folder / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
+    def command_lines(self) -> list[str]:
+        """Return what `ps` shows of the processes."""
+        return [
+            Path(f"/proc/{process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            for process, _ in self._running.values()
+        ]
+
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as an operator does."""
         done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]] if "/" not in command[0] else list(command),
+            [str(BIN / command[0]), *command[1:]],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,

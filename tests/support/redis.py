@@ -33,12 +33,18 @@ class RedisServer:
         """The URL for `PUSHER_REDIS_URL`."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def unix_socket(self) -> Path:
+        """The Unix socket it listens on as well."""
+        return Path(self._folder.name, "redis.sock")
+
     def start(self) -> None:
         """Start it, unless it runs, and wait until it answers."""
         if self._process is not None and self._process.poll() is None:
             return
-        command = [self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name]
-        self._process = start([*command, "--save", "", "--appendonly", "no"], log=self._log)
+        listen = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.unix_socket)]
+        keep_nothing = ["--save", "", "--appendonly", "no", "--dir", self._folder.name]
+        self._process = start([self._binary, *listen, *keep_nothing], log=self._log)
         until(self._answers, what="redis-server answers")
 
     def _answers(self) -> bool:

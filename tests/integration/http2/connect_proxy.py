@@ -53,7 +53,8 @@ class ConnectProxy:
         self.asked.append(first)
         if self.authorization is not None and f"Proxy-Authorization: {self.authorization}" not in fields:
             client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-            client.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_WR)
             return
         upstream = socket.create_connection(("127.0.0.1", int(first.split()[1].rpartition(":")[2])))
         self._sockets.append(upstream)

@@ -78,11 +78,11 @@ def test_closing_does_not_wait_for_a_connection_that_hangs() -> None:
 
 
 def test_a_refused_connection_is_not_tried_again_by_the_same_request() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    pool = HTTP2Pool(Origin(host="127.0.0.1", port=port), client_context(None))
-    with contextlib.closing(pool), pytest.raises(NotProcessed, match="cannot connect: Connection refused"):
-        send(pool)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        pool = HTTP2Pool(Origin(host="127.0.0.1", port=bound.getsockname()[1]), client_context(None))
+        with contextlib.closing(pool), pytest.raises(NotProcessed, match="cannot connect: Connection refused"):
+            send(pool)
     assert pool.stats.connections_opened == 1
 
 
@@ -143,9 +143,7 @@ def test_an_address_is_checked_against_the_certificate_too(serve: Serve, connect
     assert send(connect(serve(), host="127.0.0.1")).status == 200
 
 
-def test_the_socket_notices_a_dead_path_by_itself(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_socket_notices_a_dead_path_by_itself(serve: Serve, connect: Connect) -> None:
     pool = connect(serve())
     assert send(pool).status == 200
     assert pool._current is not None

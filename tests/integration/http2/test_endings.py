@@ -173,7 +173,7 @@ def test_a_peer_that_does_not_read_does_not_fill_the_memory(
     peer = serve(on_connect=read_on_the_second_link_only, settings=WIDE)
     pool = connect(peer)
     sent = crowd(pool, range(14), threads=14, seconds=30, size=1_000_000)
-    until(lambda: len(peer.links) == 2, seconds=5, what="the connection given up, long before any deadline")
+    until(lambda: len(peer.links) >= 2, seconds=5, what="the connection given up, long before any deadline")
     assert "the peer does not read" in caplog.text
     pool.close()
     sent.join()
@@ -219,12 +219,14 @@ def test_after_long_silence_a_dead_connection_costs_a_moment_and_no_request(
 def test_renew_sends_the_next_request_on_a_new_connection_and_lets_the_old_one_finish(
     serve: Serve, connect: Connect
 ) -> None:
-    peer = serve(on_request=first_link(lambda _: None))
+    peer = serve(on_request=first_link(lambda _: None), settings={SettingCodes.MAX_CONCURRENT_STREAMS: 1})
     pool = connect(peer)
     old = crowd(pool, range(1), threads=1)
     until(lambda: peer.requests)
+    in_line = crowd(pool, range(1, 3), threads=2)
     pool.renew()
-    assert send(pool, 1).status == 200
+    assert in_line.statuses() == {200}
+    assert send(pool, 3).status == 200
     assert pool.stats.connections_alive == 2
     link = peer.links[0]
     link.post(lambda: link.respond(1, 201))
