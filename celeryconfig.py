@@ -9,7 +9,8 @@ from pusher.push.app import ProviderName
 from pusher.settings import broker_url as _broker_url
 
 broker_url = _broker_url(os.environ)
-broker_transport_options = transport_options(broker_url)
+# Tasks are published with confirmation, by tasks/confirmed.py; nothing else may wait for one.
+broker_transport_options = transport_options(broker_url, confirm=False)
 broker_connection_retry_on_startup = True
 broker_connection_timeout = 4
 broker_connection_max_retries = None

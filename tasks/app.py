@@ -18,6 +18,8 @@ from tasks.enqueue import CeleryEnqueue
 class PusherApp(Celery):  # type: ignore[misc]
     """A Celery app whose tasks find their flows on it."""
 
+    amqp_cls = "tasks.confirmed:ConfirmedAMQP"
+
     #: None until a worker starts.
     flows: WorkerFlows | None = None
 

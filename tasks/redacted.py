@@ -1,4 +1,4 @@
-"""Keeps tokens out of what Celery shows: events, Flower, `celery inspect`, logs and error reports."""
+"""Keeps tokens and callers out of what Celery shows: events, Flower, `celery inspect`, logs and error reports."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,8 @@ from celery.worker.request import Request
 
 from pusher.redact import fingerprint
 
-_SECRET = frozenset({"Token-ID", "Token-Reg", "Payload", "token", "push_object"})
+#: What nobody must read there: tokens, and who calls.
+_SECRET = frozenset({"Token-ID", "Token-Reg", "Payload", "Alert-Body", "Alert-Params", "token", "push_object"})
 
 
 def shown(arguments: Mapping[str, Any]) -> str:

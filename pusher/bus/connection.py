@@ -3,24 +3,24 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, MessageNacked
 from kombu import Connection
 from kombu.exceptions import KombuError
 
 from pusher.bus.topology import declare_exchanges
 
-#: Seconds to connect, and to wait for a confirmation.
+#: Seconds to connect, and to wait for any answer of the broker.
 CONNECT_LIMIT_S = 4.0
 
 #: What kombu and amqp raise when a broker is gone, refuses or falls silent.
-CONNECTION_ERRORS: tuple[type[Exception], ...] = (AMQPError, KombuError, OSError, EOFError)
+CONNECTION_ERRORS: tuple[type[Exception], ...] = (AMQPError, MessageNacked, KombuError, OSError, EOFError)
 
 
-def transport_options(url: str) -> dict[str, Any]:
-    """Return kombu's options for `url`: confirmed publishing, and a quick poll on the demo's memory transport."""
+def transport_options(url: str, *, confirm: bool) -> dict[str, Any]:
+    """Return kombu's options for `url`: whether each publish waits for the broker's word, and limits to every wait."""
     if urlsplit(url).scheme == "memory":
         return {"polling_interval": 0.01}
-    return {"confirm_publish": True, "write_timeout": CONNECT_LIMIT_S}
+    return {"confirm_publish": confirm, "read_timeout": CONNECT_LIMIT_S, "write_timeout": CONNECT_LIMIT_S}
 
 
 def connect(url: str, *, heartbeat_s: int) -> Connection:
@@ -32,12 +32,18 @@ def connect(url: str, *, heartbeat_s: int) -> Connection:
         url,
         connect_timeout=CONNECT_LIMIT_S,
         heartbeat=heartbeat_s,
-        transport_options=transport_options(url),
+        transport_options=transport_options(url, confirm=True),
     )
     try:
-        connection.connect()
+        # Once: `connect()` would sleep for two seconds and try again, deaf to a stop.
+        connection.ensure_connection(max_retries=0)
         declare_exchanges(connection)
     except BaseException:
-        connection.release()
+        drop(connection)
         raise
     return connection
+
+
+def drop(connection: Connection) -> None:
+    """Close a connection that broke, without a word to its broker, which may never answer."""
+    connection.collect()

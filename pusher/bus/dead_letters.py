@@ -11,8 +11,9 @@ from kombu import Connection
 from kombu.message import Message
 
 from pusher.bus.connection import CONNECTION_ERRORS, connect
+from pusher.bus.consumer import UNREADABLE, body_of
 from pusher.bus.publisher import BusPublisher
-from pusher.bus.topology import DEAD, declare_queue
+from pusher.bus.topology import DEAD, declare_dead
 from pusher.errors import BusUnavailable
 
 
@@ -49,8 +50,9 @@ class DeadLetters:
             return [letter for letter, _ in messages]
 
     def requeue(self, wanted: Callable[[DeadLetter], bool]) -> int:
-        """Publish those `wanted` again as they first came, and take them away; return how many. Raises
-        `BusUnavailable`; a letter is only taken away after the broker has its copy.
+        """Publish those `wanted` again as they first came, and take them away; return how many.
+
+        Raises `BusUnavailable`; a letter is only taken away after a queue has its copy.
         """
         with self._opened() as messages:
             chosen = [(letter, message) for letter, message in messages if wanted(letter)]
@@ -62,6 +64,7 @@ class DeadLetters:
                     content_type=letter.content_type,
                     content_encoding="binary",
                     delivery_mode=1,
+                    mandatory=True,
                 )
                 message.ack()
             return len(chosen)
@@ -74,12 +77,12 @@ class DeadLetters:
                 yield _fetch(connection)
             finally:
                 connection.release()
-        except CONNECTION_ERRORS as error:
+        except (*CONNECTION_ERRORS, *UNREADABLE) as error:
             raise BusUnavailable(f"the dead letters could not be read: {error}") from error
 
 
 def _fetch(connection: Connection) -> list[tuple[DeadLetter, Message]]:
-    declare_queue(connection, DEAD)
+    declare_dead(connection)
     queue = DEAD(connection.channel())
     messages = []
     while (message := queue.get(no_ack=False, accept=None)) is not None:
@@ -88,22 +91,34 @@ def _fetch(connection: Connection) -> list[tuple[DeadLetter, Message]]:
 
 
 def _letter(message: Message) -> DeadLetter:
-    body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
-    headers: dict[str, Any] = message.headers or {}
-    deaths = headers.get("x-death") or [{}]
-    death: dict[str, Any] = deaths[0]
+    """Return what our own headers say, else RabbitMQ's, which it adds to what it moves here by itself."""
+    body = body_of(message)
+    headers: dict[str, Any] = message.headers
+    death = _first(headers.get("x-death"))
+    death = death if isinstance(death, dict) else {}
     died_at = death.get("time")
-    key = headers.get("x-pusher-routing-key") or (death.get("routing-keys") or [""])[0]
-    at = headers.get("x-pusher-at") or (died_at.isoformat() if isinstance(died_at, datetime) else "-")
-    name = hashlib.sha256(b"\0".join((body, key.encode("utf-8", "replace"), at.encode())))
+    key = _text(headers.get("x-pusher-routing-key")) or _text(_first(death.get("routing-keys")))
+    at = _text(headers.get("x-pusher-at")) or (died_at.isoformat() if isinstance(died_at, datetime) else "-")
+    name = hashlib.sha256(b"\0".join((body, key.encode("utf-8", "replace"), at.encode("utf-8", "replace"))))
     return DeadLetter(
         letter_id=name.hexdigest()[:10],
-        reason=headers.get("x-pusher-reason") or death.get("reason") or "unknown",
-        problem=headers.get("x-pusher-problem") or "",
-        queue=headers.get("x-pusher-queue") or death.get("queue") or "-",
+        reason=_text(headers.get("x-pusher-reason")) or _text(death.get("reason")) or "unknown",
+        problem=_text(headers.get("x-pusher-problem")),
+        queue=_text(headers.get("x-pusher-queue")) or _text(death.get("queue")) or "-",
         at=at,
-        exchange=headers.get("x-pusher-exchange") or death.get("exchange") or "",
+        exchange=_text(headers.get("x-pusher-exchange")) or _text(death.get("exchange")),
         routing_key=key,
         content_type=message.content_type or "application/octet-stream",
         body=body,
     )
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, list) and value else None
+
+
+def _text(value: object) -> str:
+    """Return a header as text; py-amqp leaves it as bytes where it is not UTF-8."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""

@@ -2,19 +2,21 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from kombu import Connection, Exchange, Producer, Queue
+from kombu import Connection, Exchange, Producer
 
-from pusher.bus.connection import CONNECT_LIMIT_S, CONNECTION_ERRORS, connect
-from pusher.bus.topology import CONFIGURATION, DEAD, TARGETED, declare_queue
+from pusher.bus.connection import CONNECT_LIMIT_S, CONNECTION_ERRORS, connect, drop
+from pusher.bus.topology import CONFIGURATION, DEAD, TARGETED, declare_dead
 from pusher.errors import BusUnavailable
 from pusher.messages.document_change import DocumentChange
 from pusher.messages.push_response import PushResponse
 
 #: The exchange that routes by queue name.
 DEFAULT_EXCHANGE = ""
+#: Seconds for which a thread waits for others to publish; a broker that hangs holds each of them up this long.
+QUEUE_LIMIT_S = 2 * CONNECT_LIMIT_S
 
 
 class BusPublisher:
@@ -41,7 +43,7 @@ class BusPublisher:
             DEFAULT_EXCHANGE,
             DEAD.name,
             body,
-            declare=DEAD,
+            declare=declare_dead,
             content_type=content_type,
             content_encoding="binary",
             headers=dict(headers),
@@ -51,7 +53,9 @@ class BusPublisher:
     def close(self) -> None:
         """Close the connection; a later message would open another."""
         with self._lock:
-            self._drop()
+            connection, self._connection, self._producer = self._connection, None, None
+            if connection is not None:
+                connection.release()
 
     def publish_json(self, exchange: Exchange, routing_key: str, message: Mapping[str, Any]) -> None:
         """Publish `message` the way everybody on Kazoo's bus does. Raises `BusUnavailable`."""
@@ -71,46 +75,47 @@ class BusPublisher:
         routing_key: str,
         body: bytes,
         *,
-        declare: Queue | None = None,
+        declare: Callable[[Connection], None] | None = None,
         **properties: object,
     ) -> None:
         """Publish `body` with AMQP `properties` and wait for the broker's confirmation. Raises `BusUnavailable`.
 
-        A connection that broke while it rested is noticed only by publishing, so a failure is tried once more, afresh.
+        A connection that broke while it rested is noticed only by publishing, so it is tried once more, afresh.
         """
         options = {"exchange": exchange, "routing_key": routing_key, **properties}
-        with self._lock:
+        if not self._lock.acquire(timeout=QUEUE_LIMIT_S):
+            raise BusUnavailable("the broker is too slow: too many messages wait for it")
+        try:
+            rested = self._connection is not None
             try:
                 self._send(body, options, declare)
             except CONNECTION_ERRORS:
-                self._drop()
-                self._send_or_give_up(body, options, declare)
-
-    def _send_or_give_up(self, body: bytes, options: Mapping[str, object], declare: Queue | None) -> None:
-        try:
-            self._send(body, options, declare)
+                if not rested:
+                    raise
+                self._send(body, options, declare)
         except CONNECTION_ERRORS as error:
+            raise BusUnavailable(f"the broker did not take a message: {str(error) or type(error).__name__}") from error
+        finally:
+            self._lock.release()
+
+    def _send(self, body: bytes, options: Mapping[str, object], declare: Callable[[Connection], None] | None) -> None:
+        try:
+            connection, producer = self._connected()
+            if declare is not None:
+                declare(connection)
+            producer.publish(body, retry=False, timeout=CONNECT_LIMIT_S, confirm_timeout=CONNECT_LIMIT_S, **options)
+        except BaseException:
+            # Whatever it was, a confirmation may still be under way, and the next message would take it for its own.
             self._drop()
-            raise BusUnavailable(f"the broker did not take a message: {error}") from error
+            raise
 
-    def _send(self, body: bytes, options: Mapping[str, object], declare: Queue | None) -> None:
-        self._ready(declare).publish(
-            body, retry=False, timeout=CONNECT_LIMIT_S, confirm_timeout=CONNECT_LIMIT_S, **options
-        )
-
-    def _ready(self, declare: Queue | None) -> Producer:
-        if self._producer is None:
+    def _connected(self) -> tuple[Connection, Producer]:
+        if self._connection is None or self._producer is None:
             self._connection = connect(self._url, heartbeat_s=0)
             self._producer = Producer(self._connection.channel())
-        if declare is not None and self._connection is not None:
-            declare_queue(self._connection, declare)
-        return self._producer
+        return self._connection, self._producer
 
     def _drop(self) -> None:
         connection, self._connection, self._producer = self._connection, None, None
-        if connection is None:
-            return
-        try:
-            connection.release()
-        except CONNECTION_ERRORS:  # It is broken, which is why it goes.
-            connection.collect()
+        if connection is not None:
+            drop(connection)

@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from contextlib import suppress
 from typing import Any
 
 from amqp.exceptions import PreconditionFailed
@@ -81,11 +82,20 @@ def declare_queue(connection: Connection, queue: Queue) -> None:
 
     Raises `BusUnavailable` where that one still holds messages or has a consumer.
     """
+    if "x-dead-letter-exchange" in (queue.queue_arguments or {}):
+        # What expires is lost where the queue that it goes to does not exist.
+        declare_dead(connection)
     try:
         _declare(connection, queue)
     except PreconditionFailed:
         _delete_unused(connection, queue)
         _declare(connection, queue)
+
+
+def declare_dead(connection: Connection) -> None:
+    """Declare `pusher.dead`; another release's, as long as it holds letters, serves as well."""
+    with suppress(BusUnavailable):
+        declare_queue(connection, DEAD)
 
 
 def _declare(connection: Connection, queue: Queue) -> None:

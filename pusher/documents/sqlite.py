@@ -81,7 +81,9 @@ class SQLiteDocuments:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
-            self._drop()
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     @contextmanager
     def _usable(self) -> Iterator[sqlite3.Connection]:
@@ -92,8 +94,6 @@ class SQLiteDocuments:
                     self._connection = self._open()
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
-                # The next use starts afresh, whatever state the connection is in.
-                self._drop()
                 raise DocumentsUnavailable(f"{self._path}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
@@ -107,7 +107,7 @@ class SQLiteDocuments:
                 return self._set_up()
             except sqlite3.OperationalError as error:
                 # Of two processes that turn the write-ahead log on in a new file, SQLite refuses one without waiting.
-                if True:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or patience.passed:
                     raise
             time.sleep(0.01)
 
@@ -121,11 +121,6 @@ class SQLiteDocuments:
             connection.close()
             raise
         return connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def _to_json(body: Mapping[str, Any]) -> str:

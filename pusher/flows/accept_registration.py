@@ -7,7 +7,7 @@ round trip); neither becomes a task.
 import logging
 from collections.abc import Callable
 
-from pusher.errors import DocumentsUnavailable, StoreUnavailable
+from pusher.errors import DocumentsUnavailable, MessageInvalid, StoreUnavailable
 from pusher.flows.answer_waiting import AnswerWaiting
 from pusher.logs import Quiet, event
 from pusher.messages.registration import Registration
@@ -41,7 +41,7 @@ class AcceptRegistration:
         self._quiet = Quiet(60.0)
 
     def __call__(self, registration: Registration) -> None:
-        """Take over `registration`. Raises `MessageInvalid` for a Contact beyond reading, `BusUnavailable`."""
+        """Take over `registration`. Raises `MessageInvalid` for a Contact or ids beyond use, `BusUnavailable`."""
         if not registration.active:
             return  # A sleeping phone whose binding ran out stays reachable by push.
         rule = first_match(self._rules(), registration.user_agent)
@@ -52,7 +52,12 @@ class AcceptRegistration:
         registration_token = push_object.registration_token(bindings, registration)
         if learned is None and registration_token is None:
             return
-        device = Device.of(registration.account_id, registration.device_id)
+        try:
+            device = Device.of(registration.account_id, registration.device_id)
+        except MessageInvalid:
+            # The phone is awake, whoever it belongs to: its callers come first.
+            self._answer_waiting(self._arrive(learned, registration_token, None).waits)
+            raise
         arrival = self._arrive(learned, registration_token, device)
         self._answer_waiting(arrival.waits)
         if learned is not None and device is not None and arrival.learned != learned.digest:

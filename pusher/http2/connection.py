@@ -31,8 +31,6 @@ PROBE_LIMIT_S = 1.0
 #: A connection that takes no new requests ends at the latest then, whatever its last ones still wait for.
 DRAIN_LIMIT_S = 120.0
 
-#: Reasons to end.
-_CLOSED_BY_PEER = "closed by the peer"
 _NOT_READY = "it did not become ready in time"
 _SILENT = "the peer is silent"
 _STILL_BUSY = "its last requests took too long"
@@ -53,6 +51,8 @@ class HTTP2Connection:
         self._waiting: dict[Call, None] = {}
         self._calls: dict[int, Call] = {}
         self._ended: str | None = None
+        #: What a request that finds the connection closed, or waits in line for it, is told.
+        self._refusal: type[NotProcessed] = NotProcessed
         self._heard_at = 0.0
         #: The monotonic times when the connection ends, and why; what they wait for takes them out again.
         self._limits = {_NOT_READY: time.monotonic() + CONNECT_LIMIT_S}
@@ -82,7 +82,7 @@ class HTTP2Connection:
         call = Call(fields, body)
         with self._lock:
             if not self._exchange.accepting:
-                raise NotProcessed(f"{self._authority}: {self._ended or _NO_NEW_REQUESTS}")
+                raise self._refusal(f"{self._authority}: {self._ended or _NO_NEW_REQUESTS}")
             self._waiting[call] = None
             if self._exchange.ready and time.monotonic() - self._heard_at > PROBE_AFTER_S:
                 self._probe()
@@ -93,6 +93,30 @@ class HTTP2Connection:
         if isinstance(result, TransportError):
             raise result
         return result
+
+    def _send(self, chunk: bytearray) -> None:
+        if self._channel is not None:
+            self._channel.send(chunk)
+
+    def _give_up(self, call: Call) -> Response | TransportError:
+        """Return what came at the last moment, or the error for a request whose deadline passed."""
+        with self._lock:
+            late = call.wait(Deadline(0.0))
+            if late is not None:
+                return late
+            if call in self._waiting:
+                del self._waiting[call]
+                problem = "no stream was free" if self._exchange.ready else "it was not connected"
+                return NotProcessed(f"{self._authority}: {problem} before the deadline")
+            del self._calls[call.stream_id]
+            self._exchange.cancel(call.stream_id)
+            if self._heard_at < max(call.sent_at, time.monotonic() - PROBE_LIMIT_S):
+                # Nobody was heard: perhaps the path is dead, and the next requests must not all find out.
+                self._probe()
+            self._open_streams()
+            chunk = self._claim()
+        self._send(chunk)
+        return OutcomeUnknown(f"{self._authority}: no answer before the deadline")
 
     def retire(self) -> None:
         """Take no new requests, and end when those that were sent are answered."""
@@ -129,11 +153,11 @@ class HTTP2Connection:
     def _drain(self) -> None:
         self._exchange.accepting = False
         self._limits.setdefault(_STILL_BUSY, time.monotonic() + DRAIN_LIMIT_S)
-        self._fail_waiting(NotProcessed, _NO_NEW_REQUESTS)
+        self._fail_waiting(_NO_NEW_REQUESTS)
 
-    def _fail_waiting(self, kind: type[NotProcessed], reason: str) -> None:
+    def _fail_waiting(self, reason: str) -> None:
         for call in self._waiting:
-            call.settle(kind(f"{self._authority}: {reason}"))
+            call.settle(self._refusal(f"{self._authority}: {reason}"))
         self._waiting.clear()
 
     def _probe(self) -> None:
@@ -147,32 +171,6 @@ class HTTP2Connection:
             return bytearray()
         self._channel.queue(self._exchange.take_output())
         return self._channel.claim()
-
-    # Called without the lock, by callers.
-
-    def _send(self, chunk: bytearray) -> None:
-        if self._channel is not None:
-            self._channel.send(chunk)
-
-    def _give_up(self, call: Call) -> Response | TransportError:
-        """Return what came at the last moment, or the error for a request whose deadline passed."""
-        with self._lock:
-            late = call.wait(Deadline(0.0))
-            if late is not None:
-                return late
-            if call in self._waiting:
-                del self._waiting[call]
-                problem = "no stream was free" if self._exchange.ready else "it was not connected"
-                return NotProcessed(f"{self._authority}: {problem} before the deadline")
-            del self._calls[call.stream_id]
-            self._exchange.cancel(call.stream_id)
-            if self._heard_at < max(call.sent_at, time.monotonic() - PROBE_LIMIT_S):
-                # Nobody was heard: perhaps the path is dead, and the next requests must not all find out.
-                self._probe()
-            self._open_streams()
-            chunk = self._claim()
-        self._send(chunk)
-        return OutcomeUnknown(f"{self._authority}: no answer before the deadline")
 
     # The connection's own thread.
 
@@ -214,7 +212,7 @@ class HTTP2Connection:
         if self._exchange.ready and self._limits.pop(_NOT_READY, None) is not None:
             logger.info("%s: connected (%s)", self._authority, channel.description)
         if ended:
-            raise ConnectionResetError(_CLOSED_BY_PEER)
+            raise ConnectionResetError("closed by the peer")
 
     def _deliver(self, event: Event) -> None:
         if isinstance(event, GoneAway):
@@ -237,7 +235,9 @@ class HTTP2Connection:
         with self._lock:
             self._ended = reason or "the connection is closed"
             self._exchange.say_goodbye()
-            self._fail_waiting(NotProcessed if self._exchange.ready else ConnectFailed, self._ended)
+            if reason and not self._exchange.ready:
+                self._refusal = ConnectFailed
+            self._fail_waiting(self._ended)
             lost = list(self._calls.values())
             self._calls.clear()
             for call in lost:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from pusher.clock import Deadline
 from pusher.errors import NotProcessed, SettingsInvalid
 from pusher.http2.origin import Origin
+from pusher.http2.peer_words import printable
 from pusher.http2.tls_channel import TLSChannel
 from pusher.http2.wakeup import Wakeup
 
@@ -138,7 +139,7 @@ def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy, wakeup: Wake
         answer += piece
         if not piece or len(answer) > _MAX_PROXY_ANSWER:
             raise ConnectionResetError("the proxy gave no answer")
-    status = answer.partition(b"\r\n")[0].decode("ascii", "replace")[:100]
+    status = printable(answer.partition(b"\r\n")[0].decode("ascii", "replace"))
     if not status.partition(" ")[2].startswith("2"):
         raise ConnectionRefusedError(f"the proxy answered {status}")
 
@@ -151,4 +152,4 @@ def _describe(error: Exception) -> str:
         return error.reason or "TLS failed"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(str(error)) or type(error).__name__

@@ -24,8 +24,8 @@ from hyperframe.exceptions import HyperframeError
 from pusher.errors import NotProcessed, OutcomeUnknown, TransportError
 from pusher.http2.events import Answered, Event, Failed, GoneAway
 from pusher.http2.frames import FrameCutter, GoAway, read_goaway
-from pusher.http2.goaway_reason import code_name, goaway_reason
 from pusher.http2.h2_client import MAX_BODY_BYTES, MAX_HEADER_BYTES, start_h2
+from pusher.http2.peer_words import code_name, goaway_reason, printable
 from pusher.http2.request import Response
 
 _StreamEvent = ResponseReceived | TrailersReceived | DataReceived | StreamEnded | StreamReset
@@ -122,8 +122,8 @@ class Exchange:
         except _HOSTILE as error:
             self.accepting = False
             self._broken = True
-            text = " ".join(str(error).split())[:100]
-            raise TransportError(f"the peer broke HTTP/2: {type(error).__name__}: {text}") from error
+            problem = printable(f"{type(error).__name__}: {error}")
+            raise TransportError(f"the peer broke HTTP/2: {problem}") from error
 
     def _handle(self, event: H2Event) -> Iterator[Event]:
         if isinstance(event, RemoteSettingsChanged):

@@ -26,9 +26,7 @@ class Notification:
     expires_at: float
 
     @classmethod
-    def of(
-        cls, request: PushRequest, provider: ProviderName, *, received_at: float, wake_window_s: float
-    ) -> Self:
+    def of(cls, request: PushRequest, provider: ProviderName, *, received_at: float, wake_window_s: float) -> Self:
         """Return the push that `request`, arrived at epoch seconds `received_at`, asks for.
 
         The push id is derived from Server-ID and Msg-ID, so that a request which the bus delivers twice is one push.

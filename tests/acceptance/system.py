@@ -49,14 +49,12 @@ class System:
 
     def start_listener(self) -> None:
         """Start `pusher listen` and wait until it consumes all three queues."""
-        self._start("listener", "pusher", "listen")
-        until(lambda: self.log("listener").count(" INFO consuming ") >= 3, seconds=PATIENCE_S)
+        self._start("listener", "pusher", "listen", until_logged=(" INFO consuming ", 3))
 
     def start_worker(self, *, queues: str = "push.apple,push.firebase,devices") -> None:
         """Start a Celery worker and wait until it takes tasks."""
         arguments = ("-A", "tasks.app", "worker", "-P", "threads", "-c", "100", "-Q", queues)
-        self._start("worker", "celery", *arguments)
-        until(lambda: "consuming" in self.log("worker") and "ready." in self.log("worker"), seconds=PATIENCE_S)
+        self._start("worker", "celery", *arguments, until_logged=(" ready.", 1))
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         """End process `name` with a signal and return its exit status."""
@@ -107,7 +105,9 @@ class System:
         """Have somebody call `handset`'s phone."""
         return self.proxy.call(token=handset.token, token_type=handset.token_type, app_id=handset.app_id, **extra)
 
-    def _start(self, name: str, *command: str) -> None:
+    def _start(self, name: str, *command: str, until_logged: tuple[str, int]) -> None:
+        text, times = until_logged
+        before = self.log(name).count(text)
         output = (self.folder / f"{name}.log").open("ab")
         process = subprocess.Popen(
             [str(BIN / command[0]), *command[1:]],
@@ -117,6 +117,7 @@ class System:
             stderr=subprocess.STDOUT,
         )
         self._running[name] = process, output
+        until(lambda: self.log(name).count(text) >= before + times, seconds=PATIENCE_S)
 
 
 @contextmanager

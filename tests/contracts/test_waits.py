@@ -223,10 +223,24 @@ def test_the_longest_waiting_call_decides_how_long_redis_keeps_them(waits: Redis
 
 def test_what_passed_does_not_pile_up(waits: RedisWaits, client: redis.Redis, clock: Clock) -> None:
     for number in range(10):
-        waits.add(call(number))
+        waits.add(call(number, token=f"token {number}"))
     clock.time += 30
     waits.add(call(99, s=60))
     assert client.zcard(keys.DEADLINES) == 1
+
+
+def test_a_call_whose_time_is_up_is_not_stored(waits: RedisWaits, client: redis.Redis, clock: Clock) -> None:
+    waits.add(call(1, s=20))
+    clock.time += 10
+    waits.add(call(2, s=5))
+    assert client.hlen(keys.waits(redact.digest(TOKEN))) == 1
+
+
+def test_a_phone_is_listed_until_the_last_of_its_calls_gives_up(waits: RedisWaits, clock: Clock) -> None:
+    waits.add(call(1, s=20))
+    waits.add(call(2, s=5))
+    clock.time += 10
+    assert waits.waiting() == [call(1, s=20)]
 
 
 def test_no_key_shows_a_token(waits: RedisWaits, client: redis.Redis) -> None:

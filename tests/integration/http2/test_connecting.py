@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pusher.clock import Deadline
 from pusher.errors import NotProcessed
 from pusher.http2 import connection, dial
 from pusher.http2.origin import Origin
@@ -84,6 +85,16 @@ def test_a_refused_connection_is_not_tried_again_by_the_same_request() -> None:
         with contextlib.closing(pool), pytest.raises(NotProcessed, match="cannot connect: Connection refused"):
             send(pool)
     assert pool.stats.connections_opened == 1
+
+
+def test_a_request_that_comes_after_the_dial_failed_is_told_so_too() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        origin = Origin(host="127.0.0.1", port=bound.getsockname()[1])
+        late = connection.HTTP2Connection(dial.Dialer(origin=origin, tls=client_context(None), proxy=None))
+        late.join()
+        with pytest.raises(connection.ConnectFailed, match="Connection refused"):
+            late.send([], b"", Deadline.after(1))
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", ".bad", "a" * 70 + ".invalid"])

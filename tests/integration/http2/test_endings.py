@@ -157,12 +157,12 @@ def test_a_peer_that_does_not_read_holds_nobody_beyond_the_deadline(
     peer = serve(on_connect=read_on_the_second_link_only, settings=WIDE)
     pool = connect(peer)
     began = time.monotonic()
-    large = crowd(pool, range(14), threads=14, seconds=0.5, size=1_000_000)
-    until(lambda: pool.stats.streams_in_flight == 14)
-    small = crowd(pool, range(14, 20), threads=6, seconds=10)
+    large = crowd(pool, range(1), threads=1, seconds=1, size=14_000_000)
+    until(lambda: pool.stats.streams_in_flight == 1)
+    small = crowd(pool, range(1, 7), threads=6, seconds=20)
     assert large.statuses() == {OutcomeUnknown}
     assert small.statuses() == {200}, "not a byte of them had left, so they were sent again"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert pool.stats.connections_opened == 2
 
 
@@ -173,8 +173,7 @@ def test_a_peer_that_does_not_read_does_not_fill_the_memory(
     peer = serve(on_connect=read_on_the_second_link_only, settings=WIDE)
     pool = connect(peer)
     sent = crowd(pool, range(14), threads=14, seconds=30, size=1_000_000)
-    until(lambda: len(peer.links) >= 2, seconds=5, what="the connection given up, long before any deadline")
-    assert "the peer does not read" in caplog.text
+    until(lambda: "the peer does not read" in caplog.text, what="the connection given up before any deadline")
     pool.close()
     sent.join()
 
@@ -247,9 +246,10 @@ def test_an_old_connection_does_not_drain_for_ever(
     monkeypatch.setattr(connection, "DRAIN_LIMIT_S", 0.1)
     peer = serve(on_request=ignore)
     pool = connect(peer)
-    old = crowd(pool, range(1), threads=1, seconds=30)
+    old = crowd(pool, range(1), threads=1, seconds=20)
     until(lambda: peer.requests)
     pool.renew()
+    until(lambda: old.results, seconds=5, what="the request given up, long before its deadline")
     assert old.statuses() == {OutcomeUnknown}
 
 

@@ -70,7 +70,7 @@ def test_half_a_surrogate_pair_is_kept(documents: SQLiteDocuments) -> None:
 def _add_marks(folder: Path, worker: int, together: Barrier) -> None:
     """Open ten new files at the same time as the other workers, and add one mark to each."""
     for number in range(10):
-        together.wait(30)
+        together.wait(10)
         store = SQLiteDocuments(folder / f"{number}.db")
         while True:
             try:

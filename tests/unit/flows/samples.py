@@ -28,6 +28,4 @@ def request(**changes) -> PushRequest:
 
 def notification(received_at: float, *, window_s: float = 20.0, **changes) -> Notification:
     """Return the push of that call."""
-    return Notification.of(
-        request(**changes), ProviderName.FIREBASE, received_at=received_at, wake_window_s=window_s
-    )
+    return Notification.of(request(**changes), ProviderName.FIREBASE, received_at=received_at, wake_window_s=window_s)

@@ -76,6 +76,14 @@ def test_a_wake_up_registration_without_account_answers_and_teaches_nothing(worl
     assert world.queue.learned == []
 
 
+def test_ids_that_kazoo_cannot_have_are_refused_after_the_callers_were_answered(world, accept):
+    wait(world)
+    with pytest.raises(MessageInvalid, match="Account-ID"):
+        accept(registration(**{"Custom-Channel-Vars": {"Account-ID": "../x", "Authorizing-ID": DEVICE_ID}}))
+    assert len(world.bus.responses) == 1
+    assert world.queue.learned == []
+
+
 def test_a_phone_without_a_rule_is_found_by_the_token_that_let_it_in(world, accept):
     wait(world)
     contact = "<sip:2001@127.0.0.1>;x-token-reg=reg-1"

@@ -26,9 +26,7 @@ def provider():
 
 @pytest.fixture
 def deliver(world, settings, provider):
-    return DeliverPush(
-        settings=settings, providers={ProviderName.FIREBASE: provider}, sent=RedisSent(world.redis)
-    )
+    return DeliverPush(settings=settings, providers={ProviderName.FIREBASE: provider}, sent=RedisSent(world.redis))
 
 
 def test_an_accepted_push_is_not_sent_again_when_it_is_redelivered(deliver, provider):

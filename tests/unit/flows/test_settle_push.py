@@ -31,9 +31,7 @@ def push(world):
 
 
 def registers(world):
-    return world.waits.arrive(
-        token=TOKEN, registration_token=None, device=DEVICE, digest=PUSH_OBJECT.digest
-    )
+    return world.waits.arrive(token=TOKEN, registration_token=None, device=DEVICE, digest=PUSH_OBJECT.digest)
 
 
 def test_an_accepted_push_leaves_the_call_waiting(world, settle, push):

@@ -1,4 +1,4 @@
-"""What a peer says when it goes away, on one line that is safe to log."""
+"""What a peer says, on one line that is safe to log."""
 
 import json
 
@@ -6,7 +6,12 @@ from h2.errors import ErrorCodes
 
 from pusher.http2.frames import GoAway
 
-_MAX_REASON = 100
+_MAX_LENGTH = 100
+
+
+def printable(text: str) -> str:
+    """Return the start of `text` with everything but printable ASCII replaced."""
+    return "".join(character if " " <= character <= "~" else "?" for character in text[:_MAX_LENGTH])
 
 
 def code_name(code: int) -> str:
@@ -19,7 +24,7 @@ def code_name(code: int) -> str:
 
 def goaway_reason(goaway: GoAway) -> str:
     """Return the code's name, with APNs' `reason` or else the start of the debug data."""
-    text = _printable(_apns_reason(goaway.debug_data) or goaway.debug_data.decode("utf-8", "replace"))
+    text = printable(_apns_reason(goaway.debug_data) or goaway.debug_data.decode("utf-8", "replace"))
     return f"{code_name(goaway.code)} ({text})" if text else code_name(goaway.code)
 
 
@@ -30,7 +35,3 @@ def _apns_reason(debug_data: bytes) -> str | None:
         return None
     reason = document.get("reason") if isinstance(document, dict) else None
     return reason if isinstance(reason, str) else None
-
-
-def _printable(text: str) -> str:
-    return "".join(character if " " <= character <= "~" else "?" for character in text[:_MAX_REASON])

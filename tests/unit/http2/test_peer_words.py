@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pusher.http2.frames import GoAway
-from pusher.http2.goaway_reason import goaway_reason
+from pusher.http2.peer_words import goaway_reason
 
 
 @pytest.mark.parametrize(

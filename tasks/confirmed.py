@@ -1,0 +1,25 @@
+"""Publishes tasks, and nothing else, with the broker's confirmation.
+
+Were `confirm_publish` an option of every connection, the event dispatcher would use it too. Its connection is read by
+the worker's event loop; a pool thread that sends an event would wait for the confirmation by reading there as well, and
+two readers tear a frame apart: the loop then spins for ever and a worker's calls are lost (docs/decisions/0013).
+"""
+
+from celery.app.amqp import AMQP
+from kombu import pools
+
+from pusher.bus.connection import transport_options
+
+
+class ConfirmedAMQP(AMQP):  # type: ignore[misc]
+    """Celery's `app.amqp`, with a pool of producers on confirming connections of their own."""
+
+    @property
+    def producer_pool(self) -> pools.ProducerPool:
+        """The pool that tasks are published through."""
+        if self._producer_pool is None:
+            options = transport_options(self.app.conf.broker_url, confirm=True)
+            connection = self.app.connection_for_write(transport_options=options)
+            self._producer_pool = pools.producers[connection]
+            self._producer_pool.limit = self.app.conf.broker_pool_limit
+        return self._producer_pool

@@ -1,0 +1,239 @@
+"""The cached settings: how fresh, who reads, and what happens while the store is away."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pusher.documents.sqlite import SQLiteDocuments
+from pusher.documents.system_config import MAX_AGE_S, RETRY_S, SystemConfig
+from pusher.errors import DocumentsUnavailable
+from pusher.push.app import FirebaseApp, ProviderName
+from tests.support.until import until
+
+APP = "org.example.app"
+
+
+class WatchedDocuments(SQLiteDocuments):
+    """SQLite whose reads are counted, and can be held up or refused."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.reads = 0
+        self.away = False
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    def read(self, database: str, doc_id: str) -> dict[str, Any]:
+        """Read, when it may."""
+        self.reads += 1
+        if self.away:
+            raise DocumentsUnavailable("the store is away")
+        document = super().read(database, doc_id)
+        self.may_answer.wait(10)
+        return document
+
+    def set_api_key(self, api_key: str) -> None:
+        """Change the one app's only setting."""
+        document = super().read("system_config", "pusher")
+        self.save("system_config", {**document, APP: {"firebase": {"api_key": api_key}}})
+
+
+class Clock:
+    """A monotonic clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Iterator[WatchedDocuments]:
+    """A store that holds one app with key `one`."""
+    store = WatchedDocuments(tmp_path / "pusher.db")
+    rules = {"Linphone": {"regex": "^Linphone", "properties": {"Token-ID": "pn-tok"}}}
+    store.save("system_config", {"_id": "pusher", "default": {"User-Agents": rules}})
+    store.set_api_key("one")
+    yield store
+    store.may_answer.set()
+    store.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The cache's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def config(documents: WatchedDocuments, clock: Clock) -> SystemConfig:
+    """Settings that were never read."""
+    return SystemConfig(documents, monotonic=clock)
+
+
+def api_key(config: SystemConfig) -> str | None:
+    """Return the app's key as the settings have it now."""
+    app = config.app(APP, ProviderName.FIREBASE)
+    assert isinstance(app, FirebaseApp)
+    return app.api_key
+
+
+def test_nothing_is_read_before_it_is_asked_for(config: SystemConfig, documents: WatchedDocuments) -> None:
+    assert documents.reads == 0
+    assert [rule.name for rule in config.user_agents()] == ["Linphone"]
+
+
+def test_a_minute_of_questions_costs_one_read(config: SystemConfig, documents: WatchedDocuments, clock: Clock) -> None:
+    for _ in range(10):
+        assert api_key(config) == "one"
+        assert config.user_agents()
+        assert len(config.apps()) == 1
+        clock.time += (MAX_AGE_S - 1) / 10
+    assert documents.reads == 1
+
+
+def test_a_change_that_nobody_announced_is_seen_after_a_minute(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock
+) -> None:
+    assert api_key(config) == "one"
+    documents.set_api_key("two")
+    assert api_key(config) == "one"
+    clock.time += MAX_AGE_S
+    assert api_key(config) == "two"
+
+
+def test_an_announced_change_is_seen_at_once(config: SystemConfig, documents: WatchedDocuments) -> None:
+    assert api_key(config) == "one"
+    documents.set_api_key("two")
+    config.drop()
+    assert api_key(config) == "two"
+    assert documents.reads == 2
+
+
+def test_an_unchanged_document_is_not_parsed_again(config: SystemConfig, clock: Clock) -> None:
+    rules = config.user_agents()
+    clock.time += MAX_AGE_S
+    assert config.user_agents() is rules
+
+
+def test_no_document_means_no_settings(tmp_path: Path) -> None:
+    documents = SQLiteDocuments(tmp_path / "empty.db")
+    config = SystemConfig(documents)
+    assert config.user_agents() == ()
+    assert config.apps() == ()
+    assert config.app(APP, ProviderName.FIREBASE) is None
+    documents.close()
+
+
+def test_while_the_store_is_away_the_last_settings_count(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert api_key(config) == "one"
+    documents.away = True
+    for _ in range(30):
+        clock.time += MAX_AGE_S / 2
+        config.drop()
+        assert api_key(config) == "one"
+    assert len(caplog.records) == 15
+    documents.away = False
+    documents.set_api_key("two")
+    clock.time += RETRY_S
+    assert api_key(config) == "two"
+
+
+def test_a_store_that_is_away_is_asked_every_few_seconds_only(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock
+) -> None:
+    api_key(config)
+    documents.away = True
+    clock.time += MAX_AGE_S
+    for _ in range(100):
+        api_key(config)
+    assert documents.reads == 2
+
+
+def test_settings_that_were_never_read_are_unavailable_until_the_store_answers(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock
+) -> None:
+    documents.away = True
+    for _ in range(100):
+        with pytest.raises(DocumentsUnavailable, match="the store is away"):
+            api_key(config)
+    assert documents.reads == 1
+    documents.away = False
+    clock.time += RETRY_S
+    assert api_key(config) == "one"
+
+
+def test_of_a_hundred_threads_one_reads_for_all(config: SystemConfig, documents: WatchedDocuments) -> None:
+    documents.may_answer.clear()
+    with ThreadPoolExecutor(100) as pool:
+        answers = [pool.submit(api_key, config) for _ in range(100)]
+        until(lambda: documents.reads)
+        documents.may_answer.set()
+        assert {answer.result(10) for answer in answers} == {"one"}
+    assert documents.reads == 1
+
+
+def test_nobody_waits_for_a_slow_store_while_old_settings_will_do(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock
+) -> None:
+    api_key(config)
+    clock.time += MAX_AGE_S
+    documents.may_answer.clear()
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(api_key, config)
+        until(lambda: documents.reads == 2)
+        assert api_key(config) == "one"
+        assert not reader.done()
+        documents.may_answer.set()
+        assert reader.result(10) == "one"
+
+
+def test_after_an_announced_change_nobody_gets_the_old_settings(
+    config: SystemConfig, documents: WatchedDocuments
+) -> None:
+    """Not even while another thread is still reading: a disabled app must not get another push."""
+    api_key(config)
+    documents.set_api_key("two")
+    config.drop()
+    documents.may_answer.clear()
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(api_key, config) for _ in range(2)]
+        until(lambda: documents.reads == 2)
+        documents.may_answer.set()
+        assert [answer.result(10) for answer in answers] == ["two", "two"]
+    assert documents.reads == 2
+
+
+def test_a_change_announced_during_a_read_is_not_missed(config: SystemConfig, documents: WatchedDocuments) -> None:
+    """What is being read may be the version before it."""
+    documents.may_answer.clear()
+    with ThreadPoolExecutor(1) as pool:
+        early = pool.submit(api_key, config)
+        until(lambda: documents.reads == 1)
+        documents.set_api_key("two")
+        config.drop()
+        documents.may_answer.set()
+        assert early.result(10) == "one"
+    assert api_key(config) == "two"
+
+
+def test_a_broken_setting_is_told_once_and_again_only_after_a_change(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    document = documents.read("system_config", "pusher")
+    documents.save("system_config", {**document, "org.broken": {"firebase": {"host": 1}}})
+    config.user_agents()
+    clock.time += MAX_AGE_S
+    config.user_agents()
+    assert len(caplog.records) == 1
+    documents.set_api_key("two")
+    clock.time += MAX_AGE_S
+    config.user_agents()
+    assert len(caplog.records) == 2
