@@ -5,6 +5,8 @@ the worker's event loop; a pool thread that sends an event would wait for the co
 two readers tear a frame apart: the loop then spins for ever and a worker's calls are lost (docs/decisions/0013).
 """
 
+from typing import Any
+
 from celery.app.amqp import AMQP
 from kombu import pools
 
@@ -14,8 +16,10 @@ from pusher.bus.connection import transport_options
 class ConfirmedAMQP(AMQP):  # type: ignore[misc]
     """Celery's `app.amqp`, with a pool of producers on confirming connections of their own."""
 
+    _producer_pool: Any = None
+
     @property
-    def producer_pool(self) -> pools.ProducerPool:
+    def producer_pool(self) -> Any:
         """The pool that tasks are published through."""
         if self._producer_pool is None:
             options = transport_options(self.app.conf.broker_url, confirm=True)

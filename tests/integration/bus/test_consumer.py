@@ -104,7 +104,7 @@ def test_what_could_not_be_handed_on_comes_back_in_order_after_a_pause(
     lost = [vars(record)["fields"] for record in caplog.records if "reconnecting" in record.message]
     assert [(fields["queue"], fields["error"]) for fields in lost] == [("q", "told to fail")] * 2
     assert len(connects) == 3
-    for before, after, fields in zip(connects, connects[1:], lost, strict=True):
+    for before, after, fields in zip(connects[:-1], connects[1:], lost, strict=True):
         assert after - before >= fields["delay_s"] >= 0.1
 
 
