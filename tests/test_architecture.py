@@ -15,7 +15,7 @@ GROUND = {"errors", "clock", "redact", "logs", "settings", "__init__"}
 EDGES = {"bus", "http2", "providers", "stores", "documents"}
 MAY_IMPORT = {
     "cli": {"cli", "tasks", "simulators", "wiring", "ports", "flows", "trust"} | EDGES | PURE | GROUND,
-    "tasks": {"tasks", "wiring"} | PURE | GROUND,
+    "tasks": {"tasks", "wiring", "bus"} | PURE | GROUND,
     "simulators": {"simulators", "bus"} | PURE | GROUND,
     "wiring": {"ports", "flows", "trust"} | EDGES | PURE | GROUND,
     "bus": {"bus"} | PURE | GROUND,

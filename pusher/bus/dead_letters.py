@@ -17,6 +17,10 @@ from pusher.bus.topology import DEAD, declare_dead
 from pusher.errors import BusUnavailable
 
 
+#: RabbitMQ's word for a push request that nobody took within its wake window.
+EXPIRED = "expired"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A message in `pusher.dead`."""

@@ -49,8 +49,9 @@ def read_certificate(path: str) -> tuple[str, CertificateFacts]:
     Raises `click.ClickException`.
     """
     data = _read_file(path)
-    # A .p12 file is DER: it begins with a SEQUENCE, which no text does.
-    is_pkcs12 = path.lower().endswith((".p12", ".pfx")) or data[:1] == b"\x30"
+    # A .p12 file is DER: it begins with a SEQUENCE, which no text does. So does the .cer file of Apple's portal.
+    is_der = data[:1] == b"\x30" and not path.lower().endswith((".cer", ".crt", ".der"))
+    is_pkcs12 = path.lower().endswith((".p12", ".pfx")) or is_der
     try:
         if is_pkcs12:
             password = click.prompt("Password of the .p12 file", default="", hide_input=True, show_default=False)

@@ -5,7 +5,7 @@ import json
 import click
 
 from pusher import redact
-from pusher.bus.dead_letters import DeadLetter, DeadLetters
+from pusher.bus.dead_letters import EXPIRED, DeadLetter, DeadLetters
 from pusher.bus.publisher import BusPublisher
 from pusher.cli.table import printable, table
 from pusher.errors import MessageInvalid
@@ -65,9 +65,11 @@ def show(letter_id: str) -> None:
 
 @dead.command()
 @click.argument("letter_ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--all", "everything", is_flag=True, help="All but expired push requests.")
 def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
     """Put dead letters back on the bus, as they first came.
+
+    A push request that expired must be named: its call is over, and putting it back rings a phone for nothing.
 
     \b
     Example:
@@ -75,7 +77,9 @@ def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
     """
     if everything == bool(letter_ids):
         raise click.UsageError("name dead letters, or say --all")
-    count = _letters().requeue(lambda letter: everything or letter.letter_id in letter_ids)
+    count = _letters().requeue(
+        lambda letter: letter.letter_id in letter_ids or (everything and letter.reason != EXPIRED)
+    )
     click.echo(f"{count} put back")
     if count < len(set(letter_ids)):
         raise click.ClickException(f"{len(set(letter_ids)) - count} not found: see pusher dead list")

@@ -79,11 +79,6 @@ def set_service_account(
     _set_host(firebase, host)
 
 
-def set_legacy_key(document: dict[str, Any], app_id: str, api_key: str) -> None:
-    """Store a legacy FCM server key, which a service account beside it outranks."""
-    _provider(document, app_id, ProviderName.FIREBASE)["api_key"] = api_key
-
-
 def set_enabled(document: dict[str, Any], app_id: str, enabled: bool) -> None:
     """Turn all pushes to `app_id` on or off. Raises `SettingsInvalid` where the app has no settings of its own."""
     for name in _known_providers(document, app_id):

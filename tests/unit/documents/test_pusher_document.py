@@ -14,6 +14,7 @@ from pusher.push.app import TokenKey
 
 APP = "org.example.app"
 KEY = TokenKey(key_id="ABC123DEFG", team_id="DEF123GHIJ", private_key="<PEM>")
+ACCOUNT = {"client_email": "x@y"}
 PROPERTIES = {"Token-App": "app-id", "Token-Type": "pn-type", "Token-ID": "pn-tok"}
 
 #: As Kazoo and its operators left it.
@@ -85,9 +86,9 @@ def test_a_service_account_is_added_beside_the_legacy_key() -> None:
     assert document == expected
 
 
-def test_a_legacy_key_is_stored() -> None:
-    document, expected = changed(lambda d: pusher_document.set_legacy_key(d, "org.new", "CCCC"))
-    expected["org.new"] = {"firebase": {"api_key": "CCCC"}}
+def test_a_new_app_is_added() -> None:
+    document, expected = changed(lambda d: pusher_document.set_service_account(d, "org.new", ACCOUNT))
+    expected["org.new"] = {"firebase": {"service_account": ACCOUNT}}
     assert document == expected
 
 
@@ -109,7 +110,7 @@ def test_removing_an_app_removes_what_pusher_knows_of_it() -> None:
 
 def test_removing_the_default_app_keeps_the_user_agents() -> None:
     document = copy.deepcopy(KAZOO)
-    pusher_document.set_legacy_key(document, "default", "CCCC")
+    pusher_document.set_service_account(document, "default", ACCOUNT)
     pusher_document.remove_app(document, "default")
     assert document == KAZOO
 
@@ -145,9 +146,9 @@ def test_a_rule_is_removed() -> None:
         (lambda d: pusher_document.remove_user_agent(d, "Nobody"), "default.User-Agents.Nobody"),
         (lambda d: pusher_document.set_user_agent(d, "Bad", "(", PROPERTIES), "User-Agents.Bad.regex"),
         (lambda d: pusher_document.set_user_agent(d, "Bad", "x", {}), "User-Agents.Bad.properties"),
-        (lambda d: pusher_document.set_legacy_key(d, "_rev", "CCCC"), "_rev"),
-        (lambda d: pusher_document.set_legacy_key(d, "pvt_node", "CCCC"), "pvt_node"),
-        (lambda d: pusher_document.set_legacy_key(d, "", "CCCC"), ""),
+        (lambda d: pusher_document.set_service_account(d, "_rev", ACCOUNT), "_rev"),
+        (lambda d: pusher_document.set_service_account(d, "pvt_node", ACCOUNT), "pvt_node"),
+        (lambda d: pusher_document.set_service_account(d, "", ACCOUNT), ""),
     ],
 )
 def test_what_cannot_be_done_is_told_by_its_path_and_changes_nothing(change: Change, path: str) -> None:
@@ -160,16 +161,16 @@ def test_what_cannot_be_done_is_told_by_its_path_and_changes_nothing(change: Cha
 
 def test_what_is_no_object_is_not_overwritten() -> None:
     with pytest.raises(SettingsInvalid, match=r"org\.x\.firebase: is not an object"):
-        pusher_document.set_legacy_key({"org.x": {"firebase": "text"}}, "org.x", "CCCC")
+        pusher_document.set_service_account({"org.x": {"firebase": "text"}}, "org.x", ACCOUNT)
     with pytest.raises(SettingsInvalid, match=r"default\.User-Agents: is not an object"):
         pusher_document.set_user_agent({"default": {"User-Agents": []}}, "A", "^A", PROPERTIES)
 
 
 def test_the_first_edit_makes_the_document(documents: SQLiteDocuments) -> None:
-    saved = pusher_document.edit(documents, lambda d: pusher_document.set_legacy_key(d, APP, "AAAA"))
+    saved = pusher_document.edit(documents, lambda d: pusher_document.set_service_account(d, APP, ACCOUNT))
     assert saved.created
     document = documents.read("system_config", "pusher")
-    assert document == {"_id": "pusher", "_rev": saved.rev, APP: {"firebase": {"api_key": "AAAA"}}}
+    assert document == {"_id": "pusher", "_rev": saved.rev, APP: {"firebase": {"service_account": ACCOUNT}}}
 
 
 def test_an_edit_is_applied_again_to_what_somebody_else_saved_meanwhile(documents: SQLiteDocuments) -> None:
@@ -180,13 +181,13 @@ def test_an_edit_is_applied_again_to_what_somebody_else_saved_meanwhile(document
         rival = next(rivals, None)
         if rival is not None:
             documents.save("system_config", {**documents.read("system_config", "pusher"), rival: True})
-        pusher_document.set_legacy_key(document, APP, "CCCC")
+        pusher_document.set_service_account(document, APP, ACCOUNT)
 
     assert not pusher_document.edit(documents, change).created
     document = documents.read("system_config", "pusher")
     assert document["first"]
     assert document["second"]
-    assert document[APP]["firebase"]["api_key"] == "CCCC"
+    assert document[APP]["firebase"]["service_account"] == ACCOUNT
 
 
 def test_an_edit_that_never_wins_gives_up(documents: SQLiteDocuments) -> None:
