@@ -16,7 +16,6 @@ from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, declare_dead
 from pusher.errors import BusUnavailable
 
-
 #: RabbitMQ's word for a push request that nobody took within its wake window.
 EXPIRED = "expired"
 

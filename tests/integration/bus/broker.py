@@ -12,6 +12,7 @@ from kombu import Queue
 from pusher.bus.consumer import BusConsumer, Delivery
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD
+from tests.support.rabbitmq import RabbitMQ
 
 
 @contextmanager
@@ -39,6 +40,12 @@ def taken(url: str, queue: str = DEAD.name) -> Any:
     """Take a message out of `queue` and return it, None where there is none."""
     with channel_to(url) as channel:
         return channel.basic_get(queue, no_ack=True)
+
+
+def close_connections(rabbitmq: RabbitMQ) -> None:
+    """Close every connection, while some of them close by themselves."""
+    close = 'catch rabbit_networking:close_connection(C, "by a test")'
+    rabbitmq.eval(f"[{close} || C <- rabbit_networking:connections()], ok")
 
 
 def plain(name: str) -> Queue:

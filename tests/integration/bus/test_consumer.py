@@ -16,7 +16,7 @@ from pusher.bus.dead_letters import DeadLetters
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, push_requests
 from pusher.errors import BusUnavailable, MessageInvalid
-from tests.integration.bus.broker import Handled, channel_to, consuming, counted, plain, put, taken
+from tests.integration.bus.broker import Handled, channel_to, close_connections, consuming, counted, plain, put, taken
 from tests.integration.bus.relay import Relay
 from tests.support.child import port_of, reserve_port
 from tests.support.rabbitmq import RabbitMQ
@@ -345,7 +345,7 @@ def test_consumers_and_publishers_survive_connections_closed_under_load(
         for _ in range(15):
             so_far = len(confirmed), len(handled.deliveries)
             until(lambda so_far=so_far: len(confirmed) > so_far[0] + 5 and len(handled.deliveries) > so_far[1] + 5)
-            rabbitmq.close_connections()
+            close_connections(rabbitmq)
         over.set()
         for thread in publishers:
             thread.join()

@@ -14,7 +14,7 @@ from pusher.bus.topology import DEAD, PUSHES
 from pusher.errors import BusUnavailable
 from pusher.messages.document_change import DocumentChange
 from pusher.messages.push_response import PushResponse
-from tests.integration.bus.broker import channel_to, counted, plain, put, taken
+from tests.integration.bus.broker import channel_to, close_connections, counted, plain, put, taken
 from tests.integration.bus.relay import Relay
 from tests.support.child import port_of, reserve_port
 from tests.support.rabbitmq import RabbitMQ
@@ -228,7 +228,7 @@ def test_threads_go_on_publishing_while_connections_are_closed_under_them(
         running = [pool.submit(keep_publishing, thread) for thread in range(8)]
         for _ in range(20):
             before = publisher._connection
-            rabbitmq.close_connections()
+            close_connections(rabbitmq)
             until(lambda before=before: publisher._connection not in (before, None))
         over.set()
         confirmed = [body for thread in running for body in thread.result()]
