@@ -58,7 +58,11 @@ class TextFormatter(logging.Formatter):
         fields: dict[str, Any] = getattr(record, "fields", {})
         words += [f"{name}={_value(value)}" for name, value in fields.items()]
         line = " ".join(words)
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        # Indented, for an exception's text may quote a stranger who wrote a line that looks like ours.
+        trace = self.formatException(record.exc_info).splitlines()
+        return "\n".join((line, *(f"  {_one_line(each)}" for each in trace)))
 
 
 class JSONFormatter(logging.Formatter):

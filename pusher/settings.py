@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -83,12 +82,16 @@ def _url(given: Mapping[str, str], name: str, default: str) -> str:
     try:
         parts = urlsplit(value)
         _ = parts.port
+        # A name that no resolver could be asked for, such as `a..b`, would end the thread that connects.
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
         raise SettingsInvalid(name, "is not a URL") from error
     if parts.scheme not in _SCHEMES[name]:
         raise SettingsInvalid(name, f"must start with {' or '.join(s + '://' for s in _SCHEMES[name])}")
     if parts.scheme not in ("memory", "sqlite", "unix") and not parts.hostname:
         raise SettingsInvalid(name, "names no host")
+    if parts.scheme in ("amqp", "amqps") and (parts.query or parts.fragment):
+        raise SettingsInvalid(name, "takes no options: in a password, ? is written %3F and # is written %23")
     return value
 
 
@@ -106,7 +109,8 @@ def _seconds(given: Mapping[str, str], name: str, default: float) -> float:
 
 def _file(given: Mapping[str, str], name: str) -> str | None:
     value = given.get(name)
-    if value is not None and not Path(value).is_file():
+    # Path.is_file would raise for a name that is too long, or that lies behind a locked folder.
+    if value is not None and not (os.path.isfile(value) and os.access(value, os.R_OK)):
         raise SettingsInvalid(name, "is not a readable file")
     return value
 

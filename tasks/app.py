@@ -10,6 +10,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutdown
 
 from pusher import logs
+from pusher.errors import PusherError
 from pusher.settings import Settings
 from pusher.wiring import Edges, WorkerFlows
 from tasks.enqueue import CeleryEnqueue
@@ -30,7 +31,7 @@ app.config_from_object("celeryconfig")
 
 @setup_logging.connect
 def _configure_logging(**_: Any) -> None:
-    settings = Settings.from_environment()
+    settings = _settings()
     logs.configure(log_format=settings.log_format, log_level=settings.log_level)
 
 
@@ -41,7 +42,10 @@ def _build_flows(sender: Any, **_: Any) -> None:
     if "thread" not in sender.pool_cls.__module__:
         # Forked processes would share one TLS connection and corrupt it.
         raise SystemExit("pusher's workers need Celery's thread pool: add -P threads")
-    app.flows = WorkerFlows.of(Edges.of(Settings.from_environment()), CeleryEnqueue(app))
+    try:
+        app.flows = WorkerFlows.of(Edges.of(_settings()), CeleryEnqueue(app))
+    except PusherError as error:
+        raise _refusal(error) from error
     app.flows.start()
 
 
@@ -49,3 +53,17 @@ def _build_flows(sender: Any, **_: Any) -> None:
 def _close_flows(**_: Any) -> None:
     if app.flows is not None:
         app.flows.close()
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environment()
+    except PusherError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: PusherError) -> SystemExit:
+    """Return what ends a worker that cannot work: Celery swallows any other exception of a signal's receiver, and the
+    worker would go on to take pushes and lose them.
+    """
+    return SystemExit(f"Error: {error}")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
-from kombu.exceptions import KombuError
 
+from pusher.bus.connection import CONNECTION_ERRORS
 from pusher.clock import from_epoch
 from pusher.errors import BusUnavailable
 from pusher.push.notification import Notification
@@ -51,7 +51,7 @@ class CeleryEnqueue:
                 retry_policy=_RETRY_POLICY,
                 **options,
             )
-        except (KombuError, OSError) as error:
+        except CONNECTION_ERRORS as error:
             raise BusUnavailable(f"the broker did not take a task: {error}") from error
 
 

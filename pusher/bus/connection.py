@@ -24,10 +24,21 @@ def transport_options(url: str, *, confirm: bool) -> dict[str, Any]:
 
 
 def connect(url: str, *, heartbeat_s: int) -> Connection:
-    """Return a live connection on which all four exchanges are declared. Raises one of `CONNECTION_ERRORS`.
+    """Return a live connection to Kazoo's bus, all four exchanges declared. Raises one of `CONNECTION_ERRORS`.
 
     A consumer sends heartbeats; a publisher that may rest for hours cannot, and relies on TCP keep-alive.
     """
+    connection = reach(url, heartbeat_s=heartbeat_s)
+    try:
+        declare_exchanges(connection)
+    except BaseException:
+        drop(connection)
+        raise
+    return connection
+
+
+def reach(url: str, *, heartbeat_s: int) -> Connection:
+    """Return a live connection to any broker. Raises one of `CONNECTION_ERRORS`."""
     connection = Connection(
         url,
         connect_timeout=CONNECT_LIMIT_S,
@@ -37,7 +48,6 @@ def connect(url: str, *, heartbeat_s: int) -> Connection:
     try:
         # Once: `connect()` would sleep for two seconds and try again, deaf to a stop.
         connection.ensure_connection(max_retries=0)
-        declare_exchanges(connection)
     except BaseException:
         drop(connection)
         raise

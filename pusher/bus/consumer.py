@@ -106,7 +106,11 @@ class BusConsumer:
         while not self._stop.is_set():
             try:
                 self._consume()
-            except RECOVERABLE as error:
+            except (
+                Exception
+            ) as error:  # A thread that dies of a surprise leaves a listener that looks well and is deaf.
+                if not isinstance(error, RECOVERABLE):
+                    log.exception("bus connection failed in an unknown way")
                 failures = 1 if self.consuming.is_set() else failures + 1
                 first, most = RECONNECT_S
                 delay_s = random.uniform(0.5, 1.0) * min(most, first * 2 ** min(failures, 10))  # noqa: S311

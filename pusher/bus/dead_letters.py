@@ -10,14 +10,11 @@ from typing import Any
 from kombu import Connection
 from kombu.message import Message
 
-from pusher.bus.connection import CONNECTION_ERRORS, connect
+from pusher.bus.connection import CONNECTION_ERRORS, connect, drop
 from pusher.bus.consumer import UNREADABLE, body_of
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, declare_dead
 from pusher.errors import BusUnavailable
-
-#: RabbitMQ's word for a push request that nobody took within its wake window.
-EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +75,9 @@ class DeadLetters:
             connection = connect(self._url, heartbeat_s=0)
             try:
                 yield _fetch(connection)
-            finally:
                 connection.release()
+            finally:
+                drop(connection)
         except (*CONNECTION_ERRORS, *UNREADABLE) as error:
             raise BusUnavailable(f"the dead letters could not be read: {error}") from error
 

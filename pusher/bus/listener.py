@@ -10,8 +10,9 @@ from pusher.messages import envelope
 from pusher.messages.push_request import PushRequest
 from pusher.messages.registration import Registration
 
-#: Messages a queue's consumer may hold: calls few, so that a second listener gets its share; registrations many.
-CALLS_PREFETCH = 50
+#: Messages a queue's consumer may hold. Calls few: only those the broker still holds grow old by its clock, and a
+#: second listener gets its share. Registrations many.
+CALLS_PREFETCH = 8
 REGISTRATIONS_PREFETCH = 200
 
 

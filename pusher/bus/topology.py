@@ -29,11 +29,15 @@ DEAD = Queue(
 )
 
 
+#: Name of the queue of push_req.
+CALLS = "pusher.push_req"
+
+
 def push_requests(wake_window_s: float) -> Queue:
     """Return the queue of push_req: it outlives the listener, its messages do not outlive the call."""
     # The token is a part of the key and may hold dots, hence `#` and not `*.*`.
     return Queue(
-        "pusher.push_req",
+        CALLS,
         exchange=PUSHES,
         routing_key="notification.push.#",
         durable=True,

@@ -15,7 +15,7 @@ from pusher.wiring import Edges
 def change(apply: Callable[[dict[str, Any]], None]) -> None:
     """Save what `apply` does to the document and announce it; a process that misses this rereads within a minute."""
     with Edges.of(Settings.from_environment()) as edges:
-        saved = pusher_document.edit(edges.documents, apply)
+        saved = pusher_document.change(edges.documents, apply)
         announcement = DocumentChange(
             created=saved.created,
             database=pusher_document.DATABASE,

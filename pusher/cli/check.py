@@ -1,14 +1,16 @@
 """`pusher check`: can everything be reached, and will every app's credential work?"""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 
-from pusher.bus.connection import CONNECTION_ERRORS, connect
+from pusher.bus.connection import CONNECTION_ERRORS, connect, reach
 from pusher.cli.credentials import summary
 from pusher.cli.table import printable
 from pusher.clock import utcnow
-from pusher.errors import BusUnavailable, DocumentMissing, PusherError
+from pusher.documents import pusher_document
+from pusher.errors import BusUnavailable, PusherError
 from pusher.push.app import App
 from pusher.settings import Settings
 from pusher.wiring import Edges
@@ -38,11 +40,11 @@ def check() -> None:
 
 def _results(settings: Settings, edges: Edges) -> Iterator[tuple[str, str | None, str]]:
     """Yield what was checked, what is wrong with it, and what is to be said when nothing is."""
-    yield _tried("bus", lambda: _reach_broker(settings.bus_url), "reached, exchanges as they should be")
+    yield _tried("bus", lambda: _connects(connect, settings.bus_url), "reached, exchanges as they should be")
     if settings.broker_url != settings.bus_url:
-        yield _tried("tasks", lambda: _reach_broker(settings.broker_url), "broker reached")
+        yield _tried("tasks", lambda: _connects(reach, settings.broker_url), "broker reached")
     yield _tried("redis", edges.waits.waiting, "reached")
-    yield _tried("documents", lambda: _read_settings(edges), "reached")
+    yield _tried("documents", lambda: pusher_document.read(edges.documents), "reached")
     try:
         apps = edges.system_config.apps()
     except PusherError:
@@ -61,18 +63,11 @@ def _tried(subject: str, action: Callable[[], object], facts: str) -> tuple[str,
     return subject, None, facts
 
 
-def _reach_broker(url: str) -> None:
+def _connects(how: Callable[..., Any], url: str) -> None:
     try:
-        connect(url, heartbeat_s=0).release()
+        how(url, heartbeat_s=0).release()
     except CONNECTION_ERRORS as error:
         raise BusUnavailable(f"not reached: {error}") from error
-
-
-def _read_settings(edges: Edges) -> None:
-    try:
-        edges.documents.read("system_config", "pusher")
-    except DocumentMissing:
-        return
 
 
 def _app(app: App) -> tuple[str, str | None, str]:

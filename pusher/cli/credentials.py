@@ -1,6 +1,7 @@
 """Reads a credential from a file that an operator named, checks it, and says what it is good for."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -75,7 +76,7 @@ def read_key(path: str, key_id: str, team_id: str) -> TokenKey:
 
 def read_service_account(secret: str) -> dict[str, str]:
     """Return the service account in the file that `secret` names. Raises `click.ClickException`."""
-    if _LEGACY_KEY.fullmatch(secret) and not Path(secret).exists():
+    if _LEGACY_KEY.fullmatch(secret) and not os.path.exists(secret):
         raise click.ClickException(
             "this is a legacy server key, and Google has shut down the API it was for: create a service account in "
             "the Firebase console (Project settings, Service accounts) and give its JSON file"

@@ -1,12 +1,15 @@
 """`pusher dead`: messages that nobody could understand, or that nobody took in time."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import click
 
 from pusher import redact
-from pusher.bus.dead_letters import EXPIRED, DeadLetter, DeadLetters
+from pusher.bus.dead_letters import DeadLetter, DeadLetters
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.topology import CALLS
 from pusher.cli.table import printable, table
 from pusher.errors import MessageInvalid
 from pusher.messages import envelope
@@ -29,7 +32,8 @@ def list_dead() -> None:
     Example:
       pusher dead list
     """
-    letters = _letters().read()
+    with _letters() as dead_letters:
+        letters = dead_letters.read()
     rows = [
         (letter.letter_id, letter.at, letter.queue, letter.reason, len(letter.body), letter.problem)
         for letter in letters
@@ -47,7 +51,8 @@ def show(letter_id: str) -> None:
     Example:
       pusher dead show 3f2a90c1d4
     """
-    letter = next((letter for letter in _letters().read() if letter.letter_id == letter_id), None)
+    with _letters() as dead_letters:
+        letter = next((letter for letter in dead_letters.read() if letter.letter_id == letter_id), None)
     if letter is None:
         raise click.ClickException(f"no dead letter {letter_id}: see pusher dead list")
     for name, value in (
@@ -65,11 +70,11 @@ def show(letter_id: str) -> None:
 
 @dead.command()
 @click.argument("letter_ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All but expired push requests.")
+@click.option("--all", "everything", is_flag=True, help="All but push requests.")
 def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
     """Put dead letters back on the bus, as they first came.
 
-    A push request that expired must be named: its call is over, and putting it back rings a phone for nothing.
+    A push request must be named: its call is most likely over, and putting it back rings a phone for nothing.
 
     \b
     Example:
@@ -77,17 +82,20 @@ def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
     """
     if everything == bool(letter_ids):
         raise click.UsageError("name dead letters, or say --all")
-    count = _letters().requeue(
-        lambda letter: letter.letter_id in letter_ids or (everything and letter.reason != EXPIRED)
-    )
+    with _letters() as dead_letters:
+        count = dead_letters.requeue(
+            lambda letter: letter.letter_id in letter_ids or (everything and letter.queue != CALLS)
+        )
     click.echo(f"{count} put back")
     if count < len(set(letter_ids)):
         raise click.ClickException(f"{len(set(letter_ids)) - count} not found: see pusher dead list")
 
 
-def _letters() -> DeadLetters:
+@contextmanager
+def _letters() -> Iterator[DeadLetters]:
     settings = Settings.from_environment()
-    return DeadLetters(settings.bus_url, BusPublisher(settings.bus_url, settings.node))
+    with closing(BusPublisher(settings.bus_url, settings.node)) as publisher:
+        yield DeadLetters(settings.bus_url, publisher)
 
 
 def _body(letter: DeadLetter) -> str:

@@ -11,6 +11,7 @@ from pusher.cli.demo import demo
 from pusher.cli.listen import listen
 from pusher.cli.maintenance import maintenance
 from pusher.cli.push import push
+from pusher.cli.table import printable
 from pusher.cli.waits import waits
 from pusher.errors import PusherError
 
@@ -39,5 +40,5 @@ def main() -> None:
         click.echo("Aborted.", err=True)
         sys.exit(1)
     except PusherError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {printable(error)}", err=True)
         sys.exit(1)

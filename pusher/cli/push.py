@@ -7,6 +7,7 @@ from typing import assert_never
 import click
 
 from pusher import wiring
+from pusher.cli.table import printable
 from pusher.errors import DocumentMissing
 from pusher.flows.deliver_push import DeliverPush
 from pusher.messages.push_request import PushRequest
@@ -42,7 +43,8 @@ def push(account_id: str, device_id: str) -> None:
         learned = _push_object(edges, device)
         deliver = DeliverPush(settings=edges.system_config, providers=push_services, sent=RedisSent(edges.redis))
         notification = _notification(learned, device, settings.wake_window_s)
-        click.echo(f"Pushing to {learned.token_type} token {fingerprint(learned.token)} of app {learned.app_id} ...")
+        kind, app_id = printable(learned.token_type), printable(learned.app_id)
+        click.echo(f"Pushing to {kind} token {fingerprint(learned.token)} of app {app_id} ...")
         outcome = deliver(notification)
     finally:
         for push_service in push_services.values():
@@ -57,8 +59,9 @@ def _push_object(edges: wiring.Edges, device: Device) -> PushObject:
     except DocumentMissing as error:
         raise click.ClickException(f"the device has no document: {error}") from error
     entries = document.get("push")
-    learned = PushObject(tuple(entries.items())) if isinstance(entries, dict) else None
-    if learned is None or not (learned.token and learned.token_type and learned.app_id):
+    texts = entries.items() if isinstance(entries, dict) else ()
+    learned = PushObject(tuple((key, value) for key, value in texts if isinstance(value, str)))
+    if not (learned.token and learned.token_type and learned.app_id):
         raise click.ClickException("no push token is known for this device: it must register first")
     return learned
 
@@ -66,7 +69,7 @@ def _push_object(edges: wiring.Edges, device: Device) -> PushObject:
 def _notification(learned: PushObject, device: Device, wake_window_s: float) -> Notification:
     provider = provider_of(learned.token_type or "")
     if provider is None:
-        raise click.ClickException(f"no push provider is known for Token-Type {learned.token_type}")
+        raise click.ClickException(f"no push provider is known for Token-Type {printable(learned.token_type)}")
     request = PushRequest(
         token=learned.token or "",
         token_type=learned.token_type or "",

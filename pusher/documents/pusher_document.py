@@ -4,9 +4,10 @@ Each change touches its own keys and leaves all others as they are, known to Pus
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from pusher.errors import DocumentConflict, DocumentMissing, DocumentsUnavailable, SettingsInvalid
+from pusher.edit import edit
+from pusher.errors import DocumentMissing, SettingsInvalid
 from pusher.ports import Documents, Saved
 from pusher.push.app import ProviderName, TokenKey
 from pusher.registration.user_agents import UserAgentRule
@@ -17,8 +18,6 @@ DOC_ID = "pusher"
 DEFAULT = "default"
 USER_AGENTS = "User-Agents"
 
-#: How often one change is applied again because somebody else saved first.
-MAX_CONFLICTS = 10
 
 
 def read(documents: Documents) -> dict[str, Any]:
@@ -29,19 +28,18 @@ def read(documents: Documents) -> dict[str, Any]:
         return {"_id": DOC_ID}
 
 
-def edit(documents: Documents, change: Callable[[dict[str, Any]], None]) -> Saved:
-    """Apply `change` to the document, in place, and save it; what `change` raises leaves it unsaved.
+def change(documents: Documents, apply: Callable[[dict[str, Any]], None]) -> Saved:
+    """Have `apply` change the document in place, and save it; what `apply` raises leaves it unsaved.
 
     Raises `DocumentsUnavailable`, and `DocumentMissing` where there is no database system_config.
     """
-    for _ in range(MAX_CONFLICTS):
-        document = read(documents)
-        change(document)
-        try:
-            return documents.save(DATABASE, document)
-        except DocumentConflict:
-            continue
-    raise DocumentsUnavailable(f"the settings changed {MAX_CONFLICTS} times while they were being saved")
+
+    def applied(document: dict[str, Any]) -> bool:
+        apply(document)
+        return True
+
+    _, saved = edit(documents, DATABASE, lambda: read(documents), applied)
+    return cast("Saved", saved)  # `applied` never says that there is nothing to save.
 
 
 def app_ids(document: Mapping[str, Any]) -> list[str]:

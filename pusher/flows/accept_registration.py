@@ -6,6 +6,7 @@ round trip); neither becomes a task.
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from pusher.errors import DocumentsUnavailable, MessageInvalid, StoreUnavailable
 from pusher.flows.answer_waiting import AnswerWaiting
@@ -19,6 +20,8 @@ from pusher.registration.push_object import PushObject
 from pusher.registration.user_agents import UserAgentRule, first_match
 
 log = logging.getLogger("pusher.flows")
+
+T = TypeVar("T")
 
 
 class AcceptRegistration:
@@ -47,30 +50,35 @@ class AcceptRegistration:
         rule = first_match(self._rules(), registration.user_agent)
         if rule is None and not push_object.may_hold_registration_token(registration):
             return
-        bindings = contact.parse(registration.contact)
-        learned = None if rule is None else push_object.read(rule, bindings, registration.fields)
-        registration_token = push_object.registration_token(bindings, registration)
-        if learned is None and registration_token is None:
+        # What is wrong is told last: the phone is awake, and its callers come first.
+        problems: list[MessageInvalid] = []
+        parsed = _unless_invalid(problems, lambda: contact.parse(registration.contact)) or ()
+        bindings = push_object.live(parsed)
+        if parsed and not bindings:
             return
-        try:
-            device = Device.of(registration.account_id, registration.device_id)
-        except MessageInvalid:
-            # The phone is awake, whoever it belongs to: its callers come first.
-            self._answer_waiting(self._arrive(learned, registration_token, None).waits)
-            raise
-        arrival = self._arrive(learned, registration_token, device)
-        self._answer_waiting(arrival.waits)
-        if learned is not None and device is not None and arrival.learned != learned.digest:
-            self._enqueue.learn(device, learned)
-            event(
-                log,
-                logging.INFO,
-                "device changed its push token",
-                call_id=registration.call_id,
-                account=device.account_id,
-                device=device.device_id,
-                token=fingerprint(learned.token),
-            )
+        token = None if rule is None else push_object.token(rule, bindings)
+        learned = _unless_invalid(problems, lambda: _read(rule, bindings, registration))
+        device = _unless_invalid(problems, lambda: Device.of(registration.account_id, registration.device_id))
+        registration_token = push_object.registration_token(bindings, registration)
+        if token is not None or registration_token is not None:
+            arrival = self._arrive(token, registration_token, device if learned else None, learned)
+            self._answer_waiting(arrival.waits)
+            if learned is not None and device is not None and arrival.learned != learned.digest:
+                self._learn(device, learned, registration)
+        if problems:
+            raise problems[0]
+
+    def _learn(self, device: Device, learned: PushObject, registration: Registration) -> None:
+        self._enqueue.learn(device, learned)
+        event(
+            log,
+            logging.INFO,
+            "device changed its push token",
+            call_id=registration.call_id,
+            account=device.account_id,
+            device=device.device_id,
+            token=fingerprint(learned.token),
+        )
 
     def _rules(self) -> tuple[UserAgentRule, ...]:
         try:
@@ -79,12 +87,14 @@ class AcceptRegistration:
             self._warn("no User-Agents known, the documents store is away", error)
             return ()
 
-    def _arrive(self, learned: PushObject | None, registration_token: str | None, device: Device | None) -> Arrival:
+    def _arrive(
+        self, token: str | None, registration_token: str | None, device: Device | None, learned: PushObject | None
+    ) -> Arrival:
         try:
             return self._waits.arrive(
-                token=None if learned is None else learned.token,
+                token=token,
                 registration_token=registration_token,
-                device=None if learned is None else device,
+                device=device,
                 digest=None if learned is None else learned.digest,
             )
         except StoreUnavailable as error:
@@ -94,3 +104,18 @@ class AcceptRegistration:
     def _warn(self, message: str, error: Exception) -> None:
         if self._quiet.due(message, self._monotonic()):
             event(log, logging.WARNING, message, error=str(error))
+
+
+def _read(
+    rule: UserAgentRule | None, bindings: tuple[contact.ContactBinding, ...], registration: Registration
+) -> PushObject | None:
+    return None if rule is None else push_object.read(rule, bindings, registration.fields)
+
+
+def _unless_invalid(problems: list[MessageInvalid], read: Callable[[], T]) -> T | None:
+    """Return what `read` returns; what it finds wrong is added to `problems`."""
+    try:
+        return read()
+    except MessageInvalid as problem:
+        problems.append(problem)
+        return None

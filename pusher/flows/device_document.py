@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from pusher.errors import DocumentConflict, DocumentMissing, DocumentsUnavailable
+from pusher.edit import edit
+from pusher.errors import DocumentMissing
 from pusher.messages.document_change import DocumentChange
 from pusher.ports import Announce, Documents, Saved
 from pusher.registration.device import Device
-
-#: How often one change is applied again because somebody else saved first.
-MAX_CONFLICTS = 10
 
 
 class DeviceDocument:
@@ -25,18 +23,11 @@ class DeviceDocument:
         `again` tells that an earlier call failed: it may have saved and not announced, so what stands there is
         announced in any case. Raises `DocumentMissing`, `DocumentsUnavailable`, `BusUnavailable`.
         """
-        for _ in range(MAX_CONFLICTS):
-            document = self._read(device)
-            changed = apply(document)
-            if not (changed or again):
-                return False
-            try:
-                saved = self._documents.save(device.database, document) if changed else None
-            except DocumentConflict:
-                continue
-            self._tell(device, document, saved)
-            return changed
-        raise DocumentsUnavailable(f"the document changed {MAX_CONFLICTS} times while it was being saved")
+        document, saved = edit(self._documents, device.database, lambda: self._read(device), apply)
+        if saved is None and not again:
+            return False
+        self._tell(device, document, saved)
+        return saved is not None
 
     def _tell(self, device: Device, document: dict[str, Any], saved: Saved | None) -> None:
         self._announce.document_changed(

@@ -33,9 +33,9 @@ class SettlePush:
                 self._tell(notification, attempt, logging.INFO, "push accepted", ref=outcome.provider_ref)
             case TokenDead():
                 self._tell(notification, attempt, logging.WARNING, "token dead", code=outcome.code)
-                self._forget(notification, outcome)
                 detail = f"The push token is dead ({outcome.code})."
                 self._fail_call(notification, FailureReason.DEAD_TOKEN, detail)
+                self._forget(notification, outcome)
             case TryLater():
                 return self._try_later(notification, outcome, attempt)
             case Refused():

@@ -11,8 +11,10 @@ MAX_ATTEMPTS = 10
 BASE_DELAY_S = 0.25
 #: ... up to these.
 MAX_DELAY_S = 5.0
-#: Seconds that the last attempt has for its answer.
+#: Seconds before the deadline at which nothing is sent any more, so that the call hears of a failure in time.
 ANSWER_MARGIN_S = 0.5
+#: Seconds that the last attempt has for its provider's answer; with less it is not made.
+ATTEMPT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ def decide_retry(
     if attempt >= MAX_ATTEMPTS:
         return GiveUp(why=f"{attempt} attempts were not accepted")
     asked_s = 0.0 if outcome.retry_after_s is None else max(0.0, outcome.retry_after_s)
-    room_s = deadline_epoch - now - ANSWER_MARGIN_S
+    room_s = deadline_epoch - now - ANSWER_MARGIN_S - ATTEMPT_S
     if room_s < asked_s or room_s <= 0:
         return GiveUp(why=f"{asked_s:.1f} s to wait, {deadline_epoch - now:.1f} s left")
     jitter_s = rng.uniform(0.0, min(MAX_DELAY_S, BASE_DELAY_S * 2.0 ** (attempt - 1)))

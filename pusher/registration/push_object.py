@@ -64,11 +64,27 @@ def read(rule: UserAgentRule, bindings: Sequence[ContactBinding], fields: Mappin
     """
     # The proxy the phone registered through, unless a rule says otherwise.
     properties = {"Token-Proxy": "Proxy-Path", **dict(rule.properties)}
-    binding = next((one for one in bindings if one.param(properties["Token-ID"])), None)
+    binding = _with_token(rule, bindings)
     if binding is None:
         return None
     values = {key: binding.param(name) or fields.get(name) for key, name in properties.items()}
     return PushObject(tuple((key, _safe(key, value)) for key, value in values.items() if value))
+
+
+def token(rule: UserAgentRule, bindings: Sequence[ContactBinding]) -> str | None:
+    """Return the token that `read` would find, whatever else may be wrong with the registration."""
+    binding = _with_token(rule, bindings)
+    return None if binding is None else binding.param(dict(rule.properties)["Token-ID"])
+
+
+def live(bindings: Sequence[ContactBinding]) -> tuple[ContactBinding, ...]:
+    """Return those that are not being removed: one REGISTER may end a binding and make another (RFC 3261 10.2.2)."""
+    return tuple(binding for binding in bindings if binding.param("expires") != "0")
+
+
+def _with_token(rule: UserAgentRule, bindings: Sequence[ContactBinding]) -> ContactBinding | None:
+    parameter = dict(rule.properties)["Token-ID"]
+    return next((binding for binding in bindings if binding.param(parameter)), None)
 
 
 def _safe(key: str, value: object) -> str:

@@ -44,6 +44,17 @@ def test_a_test_push_reaches_a_known_device(system):
     assert len(handset.pushed_at) == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("PUSHER_CA_FILE", "empty.pem"), ("PUSHER_CA_FILE", "missing.pem"), ("PUSHER_BUS_URL", "x")]
+)
+def test_a_worker_that_cannot_work_ends_with_one_line_instead_of_taking_pushes(system, variable, value, monkeypatch):
+    (system.folder / "empty.pem").touch()
+    monkeypatch.setitem(system.environment, variable, value)
+    done = system.run("celery", "-A", "tasks.app", "worker", "-P", "threads", "-c", "2", check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(f"Error: {variable}")
+
+
 def test_check_finds_everything_well(system):
     done = system.run("pusher", "check")
     assert "FAILED" not in done.stdout

@@ -1,6 +1,8 @@
 """The publisher loses no message that it did not complain about, and complains within bounded time."""
 
+import contextlib
 import json
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +103,7 @@ def test_what_must_reach_a_queue_and_reaches_none_is_told(bus_url: str, publishe
 def test_a_message_that_cannot_be_encoded_leaves_the_publisher_usable(bus_url: str, publisher: BusPublisher) -> None:
     declare(bus_url)
     publish(publisher)
-    with pytest.raises(Exception, match="ubyte format|argument"):
+    with pytest.raises(struct.error):
         publisher.publish(PUSHES, "k" * 256, b"")
     publish(publisher)
     assert counted(bus_url, "q") == 2
@@ -174,9 +176,11 @@ def test_a_broker_that_takes_no_messages_for_want_of_memory_is_told_in_bounded_t
     rabbitmq.eval(f"rabbit_alarm:set_alarm({{{alarm}, []}})")
     try:
         began = time.monotonic()
+        # The broker notices the publisher by the first message, and may still have taken it.
+        with contextlib.suppress(BusUnavailable):
+            publish(publisher)
         with pytest.raises(BusUnavailable):
-            for _ in range(3):
-                publish(publisher)
+            publish(publisher)
         assert time.monotonic() - began < 2 * impatient
     finally:
         rabbitmq.eval(f"rabbit_alarm:clear_alarm({alarm})")

@@ -6,6 +6,7 @@ import pytest
 from amqp.exceptions import ChannelError, PreconditionFailed, ResourceLocked
 
 from pusher.bus.connection import connect
+from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, declare_dead, declare_queue, push_requests, registrations, setting_changes
 from pusher.errors import BusUnavailable
 from tests.integration.bus.broker import channel_to, counted, put, taken
@@ -120,13 +121,14 @@ def test_another_wake_window_leaves_a_queue_with_a_consumer_alone(bus_url: str) 
             declare_queue(connection, push_requests(30.0))
 
 
-def test_another_releases_dead_letters_are_kept_and_added_to(bus_url: str) -> None:
+def test_another_releases_dead_letters_are_kept_and_added_to(bus_url: str, publisher: BusPublisher) -> None:
     """A `pusher.dead` with other arguments must not keep calls from being heard."""
     declared(bus_url, DEAD.name, x_max_length=7)
     put(bus_url, DEAD.name, b"letter")
     with connect(bus_url, heartbeat_s=0) as connection:
         declare_queue(connection, push_requests(20.0))
-    assert taken(bus_url).body == b"letter"
+    publisher.bury(b"another", {}, "text/plain")
+    assert [taken(bus_url).body, taken(bus_url).body] == [b"letter", b"another"]
     # An empty one makes way.
     with connect(bus_url, heartbeat_s=0) as connection:
         declare_dead(connection)

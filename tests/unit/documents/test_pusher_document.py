@@ -167,7 +167,7 @@ def test_what_is_no_object_is_not_overwritten() -> None:
 
 
 def test_the_first_edit_makes_the_document(documents: SQLiteDocuments) -> None:
-    saved = pusher_document.edit(documents, lambda d: pusher_document.set_service_account(d, APP, ACCOUNT))
+    saved = pusher_document.change(documents, lambda d: pusher_document.set_service_account(d, APP, ACCOUNT))
     assert saved.created
     document = documents.read("system_config", "pusher")
     assert document == {"_id": "pusher", "_rev": saved.rev, APP: {"firebase": {"service_account": ACCOUNT}}}
@@ -183,7 +183,7 @@ def test_an_edit_is_applied_again_to_what_somebody_else_saved_meanwhile(document
             documents.save("system_config", {**documents.read("system_config", "pusher"), rival: True})
         pusher_document.set_service_account(document, APP, ACCOUNT)
 
-    assert not pusher_document.edit(documents, change).created
+    assert not pusher_document.change(documents, change).created
     document = documents.read("system_config", "pusher")
     assert document["first"]
     assert document["second"]
@@ -197,11 +197,11 @@ def test_an_edit_that_never_wins_gives_up(documents: SQLiteDocuments) -> None:
         documents.save("system_config", documents.read("system_config", "pusher"))
 
     with pytest.raises(DocumentsUnavailable, match="10 times"):
-        pusher_document.edit(documents, change)
+        pusher_document.change(documents, change)
 
 
 def test_a_change_that_cannot_be_done_is_not_saved(documents: SQLiteDocuments) -> None:
     before = documents.save("system_config", KAZOO)
     with pytest.raises(SettingsInvalid):
-        pusher_document.edit(documents, lambda d: pusher_document.remove_app(d, "org.nobody"))
+        pusher_document.change(documents, lambda d: pusher_document.remove_app(d, "org.nobody"))
     assert documents.read("system_config", "pusher")["_rev"] == before.rev

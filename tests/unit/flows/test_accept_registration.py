@@ -84,6 +84,38 @@ def test_ids_that_kazoo_cannot_have_are_refused_after_the_callers_were_answered(
     assert world.queue.learned == []
 
 
+def test_a_value_that_must_not_be_learned_is_refused_after_the_callers_were_answered(world, accept):
+    wait(world)
+    with pytest.raises(MessageInvalid, match="Token-Proxy"):
+        accept(registration(**{"Proxy-Path": "sip:a\r\nX-Evil: 1"}))
+    assert len(world.bus.responses) == 1
+    assert world.queue.learned == []
+
+
+def test_a_contact_beyond_reading_does_not_cost_the_callers_who_are_found_by_the_message(world, accept):
+    wait(world)
+    with pytest.raises(MessageInvalid, match="Contact"):
+        accept(registration(**{"Contact": '"unterminated <sip:a@b>', "X-Token-Reg": "reg-1"}))
+    assert len(world.bus.responses) == 1
+
+
+def test_of_two_bindings_the_one_being_removed_teaches_nothing(world, accept):
+    wait(world)
+    removed = "<sip:2001@a>;pn-tok=old;expires=0"
+    accept(registration(Contact=f"{removed}, <sip:2001@b>;pn-tok={quote(TOKEN)};expires=600"))
+    assert len(world.bus.responses) == 1
+    assert [push_object.token for _, push_object in world.queue.learned] == [TOKEN]
+
+
+def test_a_contact_that_is_only_removed_answers_nobody_even_without_an_expires_field(world, accept):
+    wait(world)
+    accept(
+        registration(Contact=f"<sip:2001@a>;pn-tok={quote(TOKEN)};expires=0", Expires=None, **{"X-Token-Reg": "reg-1"})
+    )
+    assert world.bus.responses == []
+    assert world.queue.learned == []
+
+
 def test_a_phone_without_a_rule_is_found_by_the_token_that_let_it_in(world, accept):
     wait(world)
     contact = "<sip:2001@127.0.0.1>;x-token-reg=reg-1"
