@@ -119,7 +119,9 @@ def test_every_event_of_the_log_is_described_and_no_other() -> None:
 def test_every_complaint_about_a_credential_is_described() -> None:
     page = " ".join(text("docs/certificates.md").split())
     complaints = [call.args[0] for call in calls({"CredentialInvalid"})]
-    beginnings = {re.split(r"[:;,]", next(texts(complaint)))[0].strip() for complaint in complaints}
+    # One that is kept and raised again has no text of its own.
+    written = [first for complaint in complaints if (first := next(texts(complaint), None)) is not None]
+    beginnings = {re.split(r"[:;,]", complaint)[0].strip() for complaint in written}
     assert len(beginnings) > 20
     assert not {beginning for beginning in beginnings if beginning not in page}
 
