@@ -67,6 +67,7 @@ class Edges:
     def close(self) -> None:
         """Close every connection."""
         self.publisher.close()
+        self.system_config.close()
         self.documents.close()
         self.redis.close()
 

@@ -17,9 +17,11 @@ def shown(arguments: Mapping[str, Any]) -> str:
 
 
 def _redacted(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    return {key: fingerprint(str(item)) if key in _SECRET else _redacted(item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return {key: fingerprint(str(item)) if key in _SECRET else _redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item) for item in value]
+    return value
 
 
 class RedactedRequest(Request):  # type: ignore[misc]

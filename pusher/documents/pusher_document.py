@@ -19,7 +19,6 @@ DEFAULT = "default"
 USER_AGENTS = "User-Agents"
 
 
-
 def read(documents: Documents) -> dict[str, Any]:
     """Return the document, a new one where there is none. Raises `DocumentsUnavailable`."""
     try:
@@ -40,11 +39,6 @@ def change(documents: Documents, apply: Callable[[dict[str, Any]], None]) -> Sav
 
     _, saved = edit(documents, DATABASE, lambda: read(documents), applied)
     return cast("Saved", saved)  # `applied` never says that there is nothing to save.
-
-
-def app_ids(document: Mapping[str, Any]) -> list[str]:
-    """Return the apps that have settings of their own, in document order."""
-    return [name for name in document if is_app_id(name) and _providers(document[name])]
 
 
 def is_app_id(name: str) -> bool:

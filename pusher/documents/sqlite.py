@@ -1,6 +1,7 @@
 """Documents in an embedded SQLite file, for an installation without CouchDB: same revisions, same conflicts.
 
-One connection per process, used by one thread at a time; other processes are kept out by SQLite's own locks.
+Two connections per process, each used by one thread at a time: one writes, and one reads, which never waits for a
+writer. Other processes are kept out by SQLite's own locks.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import unquote, urlsplit
 
 from pusher.clock import Deadline
@@ -21,6 +22,9 @@ from pusher.ports import Saved
 
 #: Seconds to wait while another process writes.
 BUSY_TIMEOUT_S = 5.0
+#: Seconds to wait while other threads use the connection. With a file that is slow or locked, a queue of saves would
+#: otherwise keep all threads of a worker from pushing.
+TURN_TIMEOUT_S = 2.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -35,10 +39,9 @@ class SQLiteDocuments:
     creates_devices = True
 
     def __init__(self, path: Path) -> None:
-        #: Absolute, so that it stays the same file whatever the working directory becomes.
-        self._path = path.absolute()
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        # Absolute, so that it stays the same file whatever the working directory becomes.
+        self._reader = _Connection(path.absolute())
+        self._writer = _Connection(path.absolute())
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -53,7 +56,7 @@ class SQLiteDocuments:
     def read(self, database: str, doc_id: str) -> dict[str, Any]:
         """Return the document with `_id` and `_rev`. Raises `DocumentMissing`, `DocumentsUnavailable`."""
         query = "SELECT rev, body FROM documents WHERE database = ? AND id = ?"
-        with self._usable() as connection:
+        with self._reader.usable() as connection:
             row = connection.execute(query, (database, doc_id)).fetchone()
         if row is None:
             raise DocumentMissing(f"{database}/{doc_id} does not exist")
@@ -67,7 +70,7 @@ class SQLiteDocuments:
         doc_id, rev = document["_id"], document.get("_rev")
         body = _to_json({key: value for key, value in document.items() if key not in ("_id", "_rev")})
         new_rev = _next_rev(rev, body)
-        with self._usable() as connection:
+        with self._writer.usable() as connection:
             if rev is None:
                 statement = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
                 cursor = connection.execute(statement, (database, doc_id, new_rev, body))
@@ -80,26 +83,50 @@ class SQLiteDocuments:
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
+        self._reader.close()
+        self._writer.close()
+
+
+class _Connection:
+    """A connection to the file, opened on first use, for one thread at a time."""
+
+    #: Held by whoever makes the file.
+    _making: ClassVar = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def usable(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection to this thread alone; each statement is a transaction of its own.
+
+        Raises `DocumentsUnavailable`.
+        """
+        if not self._lock.acquire(timeout=TURN_TIMEOUT_S):
+            raise DocumentsUnavailable(f"{self._path}: in use by other threads for more than {TURN_TIMEOUT_S:g} s")
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            yield self._connection
+        except (sqlite3.Error, OSError) as error:
+            raise DocumentsUnavailable(f"{self._path}: {error}") from error
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close it; the next use opens it again."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
-    @contextmanager
-    def _usable(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection to this thread alone; each statement is a transaction of its own."""
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._open()
-                yield self._connection
-            except (sqlite3.Error, OSError) as error:
-                raise DocumentsUnavailable(f"{self._path}: {error}") from error
-
     def _open(self) -> sqlite3.Connection:
         # Before SQLite does: it would let everybody read the credentials in it. -wal and -shm take their mode from
-        # it. A file that exists is left alone: to close it would drop the locks of this process' connections.
-        with suppress(FileExistsError):
+        # it. A file that exists is left alone: to close it would drop the locks of this process' connections; so would
+        # closing a new one that the other connection has opened meanwhile.
+        with self._making, suppress(FileExistsError):
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         patience = Deadline.after(BUSY_TIMEOUT_S)
         while True:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pusher.documents import pusher_document
 from pusher.documents.typed_settings import TypedSettings
@@ -20,6 +20,11 @@ log = logging.getLogger("pusher.documents")
 MAX_AGE_S = 60.0
 #: Seconds for which a store that did not answer is left alone: pushes do not wait for it one after the other.
 RETRY_S = 5.0
+#: Seconds, from the begin of a read, that callers wait for it after an announced change; then the old settings count
+#: until it ends. The listener answers no phone meanwhile.
+CHANGE_WAIT_S = 0.5
+#: The same while there are no settings to go on with.
+FIRST_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +44,7 @@ class _Read:
 
 
 class SystemConfig:
-    """Implements `ports.Settings` over any documents store. Safe for threads; one of them reads, for all."""
+    """Implements `ports.Settings` over any documents store. Safe for threads; one of its own reads, for all."""
 
     def __init__(
         self,
@@ -51,7 +56,13 @@ class SystemConfig:
         self._documents = documents
         self._zone = zone
         self._monotonic = monotonic
-        self._lock = threading.Lock()
+        #: Notified when a read has ended.
+        self._ended = threading.Condition()
+        #: Reads for all, or did so last.
+        self._reader: threading.Thread | None = None
+        self._reading = False
+        #: Monotonic seconds when the reader began.
+        self._began = 0.0
         self._quiet = Quiet(60.0)
         #: Replaced by every announced change.
         self._generation = object()
@@ -79,29 +90,62 @@ class SystemConfig:
         """Have the next call read the document again: it changed."""
         self._generation = object()
 
+    def close(self) -> None:
+        """Wait for a read that is under way: the store behind it is about to be closed."""
+        with self._ended:
+            reader = self._reader
+        if reader is not None:
+            reader.join(FIRST_WAIT_S)
+
     def _settings(self) -> TypedSettings:
+        if not self._counts(self._last):
+            with self._ended:
+                if not self._fresh():
+                    # For nothing, where old settings are good enough; outdated ones are not.
+                    self._ended.wait_for(self._fresh, timeout=self._patience_s())
         last = self._last
-        if not self._counts(last):
-            # Old settings are good enough to go on with while another thread reads; outdated ones are not.
-            may_wait = last.settings is None or last.generation is not self._generation
-            if self._lock.acquire(blocking=may_wait):
-                try:
-                    last = self._last = self._read(self._last)
-                finally:
-                    self._lock.release()
         if last.settings is None:
-            raise DocumentsUnavailable(last.error or "the settings were never read")
+            raise DocumentsUnavailable(last.error or "the settings were not read yet")
         return last.settings
+
+    def _fresh(self) -> bool:
+        """Tell whether what was read counts, and have it read where it does not."""
+        if self._counts(self._last):
+            return True
+        if not self._reading:
+            self._began = self._monotonic()
+            reader = threading.Thread(target=self._read_once, name="settings", daemon=True)
+            reader.start()
+            self._reader, self._reading = reader, True
+        return False
+
+    def _patience_s(self) -> float:
+        """Return for how many seconds the read under way is worth waiting."""
+        if self._last.settings is None:
+            patience_s = FIRST_WAIT_S
+        elif self._last.generation is not self._generation:
+            patience_s = CHANGE_WAIT_S
+        else:
+            return 0.0
+        return max(0.0, self._began + patience_s - self._monotonic())
 
     def _counts(self, last: _Read) -> bool:
         return last.generation is self._generation and self._monotonic() < last.until
 
-    def _read(self, last: _Read) -> _Read:
-        """Return what the document says now; `last` itself where another thread was faster."""
-        if self._counts(last):
-            return last
+    def _read_once(self) -> None:
         # Taken before reading: a change announced meanwhile may not be in what is read.
-        generation = self._generation
+        generation, until = self._generation, self._monotonic() + RETRY_S
+        # Counts if an error of ours ends the thread, which tells it on standard error: once, not with every call.
+        read = replace(self._last, error="reading failed, see the traceback", generation=generation, until=until)
+        try:
+            read = self._read(self._last, generation)
+        finally:
+            with self._ended:
+                self._last, self._reading = read, False
+                self._ended.notify_all()
+
+    def _read(self, last: _Read, generation: object) -> _Read:
+        """Return what the document says now."""
         settings, rev, error = last.settings, last.rev, None
         try:
             document = pusher_document.read(self._documents)

@@ -38,7 +38,7 @@ _NO_NEW_REQUESTS = "the connection takes no new requests"
 
 
 class HTTP2Connection:
-    """Starts to dial when it is made. Thread safe."""
+    """Starts to dial when it is made, or raises `OSError` or `RuntimeError`. Thread safe."""
 
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
@@ -51,13 +51,19 @@ class HTTP2Connection:
         self._waiting: dict[Call, None] = {}
         self._calls: dict[int, Call] = {}
         self._ended: str | None = None
-        #: What a request that finds the connection closed, or waits in line for it, is told.
+        #: What a request that finds the connection closed, or waits in line, is told; when it failed to come about.
         self._refusal: type[NotProcessed] = NotProcessed
+        self.failed_at = float("-inf")
         self._heard_at = 0.0
         #: The monotonic times when the connection ends, and why; what they wait for takes them out again.
         self._limits = {_NOT_READY: time.monotonic() + CONNECT_LIMIT_S}
         self._thread = threading.Thread(target=self._run, name=f"http2 {self._authority}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # Without the thread nobody else would release it.
+            self._wakeup.close()
+            raise
 
     @property
     def accepting(self) -> bool:
@@ -75,10 +81,7 @@ class HTTP2Connection:
         return len(self._calls)
 
     def send(self, fields: Sequence[HeaderTuple], body: bytes, deadline: Deadline) -> Response:
-        """Send a request and wait for the response until `deadline`.
-
-        Raises `NotProcessed` (`ConnectFailed` where the connection never came about) or `OutcomeUnknown`.
-        """
+        """Return the response by `deadline`. Raises `NotProcessed`, `ConnectFailed` of it, or `OutcomeUnknown`."""
         call = Call(fields, body)
         with self._lock:
             if not self._exchange.accepting:
@@ -101,8 +104,7 @@ class HTTP2Connection:
     def _give_up(self, call: Call) -> Response | TransportError:
         """Return what came at the last moment, or the error for a request whose deadline passed."""
         with self._lock:
-            late = call.wait(Deadline(0.0))
-            if late is not None:
+            if (late := call.wait(Deadline(0.0))) is not None:
                 return late
             if call in self._waiting:
                 del self._waiting[call]
@@ -218,8 +220,7 @@ class HTTP2Connection:
         if isinstance(event, GoneAway):
             logger.info("%s: goes away: %s", self._authority, event.reason)
             return
-        call = self._calls.pop(event.stream_id)
-        call.settle(event.response if isinstance(event, Answered) else event.error)
+        self._calls.pop(event.stream_id).settle(event.response if isinstance(event, Answered) else event.error)
 
     def _verdict(self) -> tuple[str | None, float | None]:
         """Return why the connection must end now, else for how long it may wait."""
@@ -234,12 +235,11 @@ class HTTP2Connection:
     def _end(self, reason: str) -> None:
         with self._lock:
             self._ended = reason or "the connection is closed"
-            self._exchange.say_goodbye()
             if reason and not self._exchange.ready:
-                self._refusal = ConnectFailed
+                self._refusal, self.failed_at = ConnectFailed, time.monotonic()
+            self._exchange.say_goodbye()
             self._fail_waiting(self._ended)
-            lost = list(self._calls.values())
-            self._calls.clear()
+            lost, self._calls = list(self._calls.values()), {}
             for call in lost:
                 left = self._channel is not None and call.queued_bytes < self._channel.left_bytes
                 call.settle((OutcomeUnknown if left else NotProcessed)(f"{self._authority}: {reason}"))

@@ -149,7 +149,7 @@ class Exchange:
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                 stream.body += event.data
                 if len(stream.body) > MAX_BODY_BYTES:
-                    yield self._refuse(event, "a response body that is too long")
+                    yield self._refuse(event, stream, "a response body that is too long")
             case StreamEnded():
                 yield self._finish(event.stream_id, stream)
             case StreamReset():
@@ -159,11 +159,12 @@ class Exchange:
     def _bound_headers(self, event: ResponseReceived | TrailersReceived, stream: _Stream) -> Iterator[Failed]:
         stream.header_bytes += sum(len(name) + len(value) + 32 for name, value in event.headers)
         if stream.header_bytes > MAX_HEADER_BYTES:
-            yield self._refuse(event, "response headers that are too long")
+            yield self._refuse(event, stream, "response headers that are too long")
 
-    def _refuse(self, event: ResponseReceived | TrailersReceived | DataReceived, what: str) -> Failed:
-        """Fail the request because of `what` the peer sent; a stream that just ended needs no reset."""
-        self._drop(event.stream_id, reset=None if event.stream_ended else ErrorCodes.ENHANCE_YOUR_CALM)
+    def _refuse(self, event: ResponseReceived | TrailersReceived | DataReceived, stream: _Stream, what: str) -> Failed:
+        """Fail the request because of `what` the peer sent; a stream that both sides ended needs no reset."""
+        both_ended = event.stream_ended and not stream.unsent
+        self._drop(event.stream_id, reset=None if both_ended else ErrorCodes.ENHANCE_YOUR_CALM)
         return Failed(stream_id=event.stream_id, error=OutcomeUnknown(f"the peer sent {what}"))
 
     def _finish(self, stream_id: int, stream: _Stream) -> Event:

@@ -6,6 +6,7 @@ What surely was not processed is sent again at once; what perhaps was is left to
 
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 
 from pusher.clock import Deadline
@@ -22,6 +23,9 @@ __all__ = ["HTTP2Pool", "Origin", "PoolStats"]
 _MAX_SENDS = 3
 #: With less time left, sending again is no help.
 _LEAST_USEFUL_S = 0.01
+#: Requests that come this soon after a failed dial share its failure: a peer that refuses us must not be dialled for
+#: each of them, which costs a thread and a log line and looks like an attack.
+_DIAL_PAUSE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +108,20 @@ class HTTP2Pool:
         with self._lock:
             if self._closed:
                 raise NotProcessed(f"{self._dialer.origin.authority}: the pool is closed")
-            if self._current is None or not self._current.accepting:
+            if self._current is None or not (self._current.accepting or _just_failed(self._current)):
+                fresh = self._dial()
                 self._draining = self._alive()
-                self._current = HTTP2Connection(self._dialer)
+                self._current = fresh
                 self._opened += 1
+            # One that just failed tells its failure to whoever sends on it.
             return self._current
+
+    def _dial(self) -> HTTP2Connection:
+        try:
+            return HTTP2Connection(self._dialer)
+        except (OSError, RuntimeError) as error:
+            # This process has no descriptor or no thread left.
+            raise ConnectFailed(f"{self._dialer.origin.authority}: cannot connect: {error}") from error
 
     def _retire(self, connection: HTTP2Connection) -> None:
         """Have the request that `connection` did not process go elsewhere."""
@@ -119,3 +132,7 @@ class HTTP2Pool:
     def _alive(self) -> list[HTTP2Connection]:
         known = self._draining if self._current is None else [*self._draining, self._current]
         return [connection for connection in known if not connection.ended]
+
+
+def _just_failed(connection: HTTP2Connection) -> bool:
+    return time.monotonic() - connection.failed_at < _DIAL_PAUSE_S

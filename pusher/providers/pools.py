@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pusher.clock import Deadline
+from pusher.errors import CredentialInvalid
 from pusher.http2.origin import Origin
 from pusher.http2.pool import HTTP2Pool
 from pusher.http2.request import Request, Response
@@ -18,6 +19,9 @@ from pusher.http2.request import Request, Response
 ANSWER_WITHIN_S = 5.0
 #: Pushes that fail together ask for a new connection together; they get one, not one each.
 _RENEW_INTERVAL_S = 1.0
+#: A credential that cannot be used is not looked at again so soon: its check may take 30 ms, during which no app of
+#: this provider gets its pool.
+_INVALID_S = 5.0
 #: App ids come from the bus and may have no end; the ones pushed to least recently are forgotten.
 _MAX_APPS = 1000
 
@@ -91,12 +95,17 @@ class Pools:
     A pool that no app uses any more is closed once its last push is answered.
     """
 
-    def __init__(self, *, proxy_url: str | None, connect: Connect) -> None:
+    def __init__(
+        self, *, proxy_url: str | None, connect: Connect, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._proxy_url = proxy_url
         self._connect = connect
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._leases: dict[PoolKey, Lease] = {}
         self._key_of_app: OrderedDict[str, PoolKey] = OrderedDict()
+        #: When a credential was found invalid, in monotonic seconds, and why.
+        self._invalid: dict[PoolKey, tuple[float, str]] = {}
 
     @contextmanager
     def lease(self, app_id: str, key: PoolKey, now: float, build: Build) -> Iterator[Lease]:
@@ -137,7 +146,7 @@ class Pools:
                 lease = None
             if lease is None:
                 origin = Origin.parse(key.host)
-                context, usable_until = build()
+                context, usable_until = self._build(key, build)
                 pool = self._connect(origin, context, self._proxy_url)
                 lease = self._leases[key] = Lease(pool=pool, usable_until=usable_until)
             lease.apps.add(app_id)
@@ -147,6 +156,18 @@ class Pools:
             if len(self._key_of_app) > _MAX_APPS:
                 self._leave(next(iter(self._key_of_app)), idle)
             return lease
+
+    def _build(self, key: PoolKey, build: Build) -> tuple[ssl.SSLContext, float | None]:
+        """Return what `build` makes. Raises `CredentialInvalid` without calling it where it just did so itself."""
+        now = self._monotonic()
+        self._invalid = {known: found for known, found in self._invalid.items() if now - found[0] < _INVALID_S}
+        if key in self._invalid:
+            raise CredentialInvalid(self._invalid[key][1])
+        try:
+            return build()
+        except CredentialInvalid as error:
+            self._invalid[key] = (now, str(error))
+            raise
 
     def _leave(self, app_id: str, idle: list[Pool]) -> None:
         """Forget which pool `app_id` uses, and retire the pool if it was the last to use it."""

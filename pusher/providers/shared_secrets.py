@@ -109,6 +109,10 @@ class SharedSecrets:
                 return held.text
             raise GrantFailed("the token was not renewed in time", ours=False)
         try:
+            # Those who waited together must not ask a Redis that hangs one after the other.
+            held = slot.held
+            if held is not None and self._fresh(held):
+                return held.text
             return self._obtain(slot, name, None, issue, deadline)
         finally:
             slot.lock.release()
@@ -119,7 +123,8 @@ class SharedSecrets:
         if not slot.lock.acquire(timeout=deadline.remaining_s()):
             raise GrantFailed("the token was not renewed in time", ours=False)
         try:
-            self._adopt(slot, name)
+            if slot.held is None or slot.held.text == refused:
+                self._adopt(slot, name)
             held = slot.held
             if held is not None and held.text != refused:
                 return held.text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import redis
 
 from pusher.stores import keys
-from pusher.stores.connection import store_errors
+from pusher.stores.connection import Outage
 
 #: Seconds past the push's deadline; covers a clock that runs differently where the task is delivered again.
 _MARGIN_S = 300
@@ -18,15 +18,16 @@ class RedisSent:
 
     def __init__(self, client: "redis.Redis", *, now: Callable[[], float] = time.time) -> None:
         self._redis = client
+        self._outage = Outage.of(client)
         self._now = now
 
     def mark(self, push_id: str, expires_at: float) -> None:
         """Remember that the push was accepted, until some minutes after epoch seconds `expires_at`."""
         lives_s = _MARGIN_S + max(0, math.ceil(expires_at - self._now()))
-        with store_errors():
+        with self._outage.noticed():
             self._redis.set(keys.sent(push_id), "1", ex=lives_s)
 
     def accepted(self, push_id: str) -> bool:
         """Tell whether the push was accepted before."""
-        with store_errors():
+        with self._outage.noticed():
             return bool(self._redis.exists(keys.sent(push_id)))

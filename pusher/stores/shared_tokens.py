@@ -9,7 +9,7 @@ from typing import cast
 import redis
 
 from pusher.stores import keys
-from pusher.stores.connection import store_errors
+from pusher.stores.connection import Outage
 
 
 class RedisSharedTokens:
@@ -17,11 +17,12 @@ class RedisSharedTokens:
 
     def __init__(self, client: "redis.Redis", *, now: Callable[[], float] = time.time) -> None:
         self._redis = client
+        self._outage = Outage.of(client)
         self._now = now
 
     def get(self, name: str) -> tuple[str, float] | None:
         """Return the secret and the epoch seconds when it was issued, None where there is none."""
-        with store_errors():
+        with self._outage.noticed():
             value = cast("str | None", self._redis.get(keys.shared(name)))
         if value is None:
             return None
@@ -33,10 +34,10 @@ class RedisSharedTokens:
         lives_ms = math.floor(1000 * (expires_at - self._now()))
         if lives_ms <= 0:
             return
-        with store_errors():
+        with self._outage.noticed():
             self._redis.set(keys.shared(name), json.dumps([secret, issued_at]), px=lives_ms)
 
     def try_lock(self, name: str, seconds: float) -> bool:
         """Become the one process that renews `name`, for at most `seconds`; False when another one is."""
-        with store_errors():
+        with self._outage.noticed():
             return bool(self._redis.set(keys.shared_lock(name), "1", nx=True, px=math.ceil(1000 * seconds)))

@@ -11,7 +11,7 @@ from pusher import redact
 from pusher.ports import TokenOwner
 from pusher.registration.device import Device
 from pusher.stores import keys
-from pusher.stores.connection import store_errors
+from pusher.stores.connection import Outage
 
 #: Seconds after which a phone that never registered again is forgotten.
 OWNER_FOR_S = 90 * 24 * 3600
@@ -36,10 +36,11 @@ class RedisTokens:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
+        self._outage = Outage.of(client)
 
     def owner(self, token: str) -> TokenOwner | None:
         """Return who registered `token` last, None where nobody is known."""
-        with store_errors():
+        with self._outage.noticed():
             value = cast("str | None", self._redis.get(keys.owner(redact.digest(token))))
         if value is None:
             return None
@@ -51,12 +52,12 @@ class RedisTokens:
 
     def latest(self, device: Device) -> str | None:
         """Return the digest of the push object the device registered with last, None where unknown."""
-        with store_errors():
+        with self._outage.noticed():
             return cast("str | None", self._redis.get(keys.latest(device)))
 
     def mark_learned(self, device: Device, digest: str, *, for_s: float) -> None:
         """Remember for `for_s` seconds that the push object with `digest` needs no writing."""
-        with store_errors():
+        with self._outage.noticed():
             self._redis.set(keys.learned(device), digest, px=math.ceil(1000 * for_s))
 
     def forget(self, token: str, device: Device) -> None:
@@ -65,5 +66,5 @@ class RedisTokens:
         What the device registered with last stays known: without it, an older push object whose writing is still being
         retried would be taken for the newest.
         """
-        with store_errors():
+        with self._outage.noticed():
             self._redis.delete(keys.owner(redact.digest(token)), keys.learned(device))

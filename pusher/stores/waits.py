@@ -21,7 +21,7 @@ from pusher.ports import Arrival
 from pusher.push.wait import Wait
 from pusher.registration.device import Device
 from pusher.stores import keys
-from pusher.stores.connection import store_errors
+from pusher.stores.connection import Outage
 from pusher.stores.tokens import record_registration
 
 log = logging.getLogger("pusher.stores")
@@ -38,6 +38,7 @@ class RedisWaits:
 
     def __init__(self, client: "redis.Redis", *, now: Callable[[], float] = time.time) -> None:
         self._redis = client
+        self._outage = Outage.of(client)
         self._now = now
 
     def add(self, wait: Wait) -> None:
@@ -47,7 +48,7 @@ class RedisWaits:
         if lives_s <= 0:
             return
         token = redact.digest(wait.token)
-        with store_errors(), self._redis.pipeline(transaction=True) as commands:
+        with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:
             commands.hset(keys.waits(token), wait.push_id, _to_json(wait))
             _let_live(commands, keys.waits(token), lives_s)
             # Claimed calls stay listed here, as phones where nobody waits any more, until they are trimmed.
@@ -62,7 +63,7 @@ class RedisWaits:
 
     def claim(self, wait: Wait) -> bool:
         """Take `wait` away; True for exactly one caller, False when it was claimed before or its deadline passed."""
-        with store_errors():
+        with self._outage.noticed():
             deleted = self._redis.hdel(keys.waits(redact.digest(wait.token)), wait.push_id)
         return bool(deleted == 1 and wait.expires_at > self._now())
 
@@ -79,7 +80,7 @@ class RedisWaits:
         `device`, where known, is from now on the owner of `token`, and the push object with `digest` its latest.
         """
         own = _digest(token)
-        with store_errors(), self._redis.pipeline(transaction=True) as commands:
+        with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:
             _take(commands, own)
             commands.hkeys(keys.registration(_digest(registration_token)))
             commands.get(keys.owner(_NONE) if device is None else keys.learned(device))
@@ -96,7 +97,7 @@ class RedisWaits:
 
     def waiting(self) -> list[Wait]:
         """Return what waits now, the earliest deadline first."""
-        with store_errors():
+        with self._outage.noticed():
             tokens = cast("list[str]", self._redis.zrangebyscore(keys.DEADLINES, self._now(), "+inf"))
             with self._redis.pipeline(transaction=False) as commands:
                 for token in tokens:
@@ -106,7 +107,7 @@ class RedisWaits:
 
     def _take_all(self, token_digests: list[str]) -> list[Wait]:
         """Claim what waits for the tokens with `token_digests`."""
-        with store_errors(), self._redis.pipeline(transaction=True) as commands:
+        with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:
             for token in token_digests:
                 _take(commands, token)
             return [wait for claimed in commands.execute()[::2] for wait in _from_hash(claimed)]

@@ -1,4 +1,4 @@
-"""A Redis that is down, hangs or comes back: one error, about a second of patience, no restart of ours."""
+"""A Redis that is down, hangs or comes back: one error, a second of patience now and then, no restart of ours."""
 
 import time
 from collections.abc import Callable
@@ -10,11 +10,12 @@ import redis
 from pusher.errors import SettingsInvalid, StoreUnavailable
 from pusher.registration.device import Device
 from pusher.stores import keys
-from pusher.stores.connection import connect
+from pusher.stores.connection import RETRY_S, TIMEOUT_S, Outage, connect
 from pusher.stores.sent import RedisSent
 from pusher.stores.shared_tokens import RedisSharedTokens
 from pusher.stores.tokens import RedisTokens
 from pusher.stores.waits import RedisWaits
+from tests.contracts.conftest import Clock
 from tests.contracts.test_waits import TOKEN, call
 from tests.support.redis import RedisServer
 
@@ -37,24 +38,38 @@ OPERATIONS: dict[str, Callable[[redis.Redis], object]] = {
 }
 
 
-def test_every_operation_says_that_redis_is_down(real_client: redis.Redis, redis_server: RedisServer) -> None:
+@pytest.fixture
+def outage(client: redis.Redis, clock: Clock) -> Outage:
+    """What all stores over `client` share, with a clock that stands."""
+    return Outage.of(client, clock)
+
+
+def test_every_operation_says_that_redis_is_down(
+    real_client: redis.Redis, redis_server: RedisServer, clock: Clock
+) -> None:
+    Outage.of(real_client, clock)
     for operate in OPERATIONS.values():
         operate(real_client)
     redis_server.stop()
     for name, operate in OPERATIONS.items():
+        clock.time += RETRY_S
         began = time.monotonic()
-        with pytest.raises(StoreUnavailable, match="refused"):
+        with pytest.raises(StoreUnavailable, match=r"^Redis: .*refused"):
             operate(real_client)
         assert time.monotonic() - began < 0.5, name
 
 
-def test_a_client_made_while_redis_is_down_works_when_it_comes_up(redis_server: RedisServer, redis_url: str) -> None:
+def test_a_client_made_while_redis_is_down_works_when_it_comes_up(
+    redis_server: RedisServer, redis_url: str, clock: Clock
+) -> None:
     redis_server.stop()
     with connect(redis_url) as client:
+        Outage.of(client, clock)
         sent = RedisSent(client)
         with pytest.raises(StoreUnavailable):
             sent.accepted("push")
         redis_server.start()
+        clock.time += RETRY_S
         assert not sent.accepted("push")
 
 
@@ -69,8 +84,9 @@ def test_after_a_restart_the_first_operation_of_every_idle_connection_works(
 
 
 def test_a_hundred_threads_wait_about_a_second_for_a_redis_that_hangs(
-    real_client: redis.Redis, redis_server: RedisServer
+    real_client: redis.Redis, redis_server: RedisServer, clock: Clock
 ) -> None:
+    Outage.of(real_client, clock)
     sent = RedisSent(real_client)
     sent.accepted("push")
 
@@ -83,7 +99,82 @@ def test_a_hundred_threads_wait_about_a_second_for_a_redis_that_hangs(
     with redis_server.paused(), ThreadPoolExecutor(100) as pool:
         waited_s = list(pool.map(try_it, range(100)))
     assert max(waited_s) < 2.5
+    clock.time += RETRY_S
     assert not sent.accepted("push")
+
+
+def test_a_redis_that_hangs_costs_one_operation_its_patience_and_the_next_nothing(
+    real_client: redis.Redis, redis_server: RedisServer, clock: Clock
+) -> None:
+    """Whichever store of the process asks: the listener takes one call after the other."""
+    Outage.of(real_client, clock)
+    RedisSent(real_client).accepted("push")
+    with redis_server.paused():
+        with pytest.raises(StoreUnavailable):
+            RedisSent(real_client).accepted("push")
+        began = time.monotonic()
+        for operate in OPERATIONS.values():
+            with pytest.raises(StoreUnavailable, match="left alone"):
+                operate(real_client)
+        assert time.monotonic() - began < TIMEOUT_S / 2
+
+
+def test_redis_is_left_alone_for_some_seconds_and_then_asked_again(
+    client: redis.Redis, outage: Outage, clock: Clock
+) -> None:
+    with pytest.raises(StoreUnavailable, match="hangs"), outage.noticed():
+        raise redis.TimeoutError("it hangs")
+    clock.time += RETRY_S - 0.1
+    for operate in OPERATIONS.values():
+        with pytest.raises(StoreUnavailable, match=r"left alone.*hangs"):
+            operate(client)
+    clock.time += 0.1
+    for operate in OPERATIONS.values():
+        operate(client)
+
+
+def test_while_one_operation_tries_again_the_others_fail_at_once(
+    client: redis.Redis, outage: Outage, clock: Clock
+) -> None:
+    sent = RedisSent(client)
+    with pytest.raises(StoreUnavailable), outage.noticed():
+        raise redis.ConnectionError("refused")
+    clock.time += RETRY_S
+    with outage.noticed():
+        with pytest.raises(StoreUnavailable, match="left alone"):
+            sent.accepted("push")
+        client.ping()
+    assert not sent.accepted("push")
+
+
+def test_an_outage_goes_on_when_the_one_that_tries_fails(client: redis.Redis, outage: Outage, clock: Clock) -> None:
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match=r"^Redis: it hangs"), outage.noticed():
+            raise redis.TimeoutError("it hangs")
+        with pytest.raises(StoreUnavailable, match="left alone"):
+            RedisSent(client).accepted("push")
+        clock.time += RETRY_S
+
+
+def test_a_command_that_redis_refuses_is_no_outage(client: redis.Redis, outage: Outage, clock: Clock) -> None:
+    """Nor does it prolong one: whoever refuses is there."""
+    client.lpush(keys.latest(DEVICE), "mine")
+    with pytest.raises(StoreUnavailable, match="ResponseError"):
+        RedisTokens(client).latest(DEVICE)
+    assert not RedisSent(client).accepted("push")
+    with pytest.raises(StoreUnavailable), outage.noticed():
+        raise redis.TimeoutError("it hangs")
+    clock.time += RETRY_S
+    with pytest.raises(StoreUnavailable, match="ResponseError"):
+        RedisTokens(client).latest(DEVICE)
+    assert not RedisSent(client).accepted("push")
+
+
+def test_an_outage_of_one_redis_is_none_of_another(client: redis.Redis, outage: Outage, redis_url: str) -> None:
+    with pytest.raises(StoreUnavailable), outage.noticed():
+        raise redis.TimeoutError("it hangs")
+    with connect(redis_url) as other:
+        assert not RedisSent(other).accepted("push")
 
 
 def test_a_hundred_threads_at_once_are_all_served(real_client: redis.Redis) -> None:

@@ -15,6 +15,13 @@ def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus_consumer, "TICK_S", 0.05)
 
 
+@pytest.fixture(autouse=True)
+def _no_surprises(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a broker does, it is an error that the code under test knows."""
+    yield
+    assert not [record for record in caplog.get_records("call") if "in an unknown way" in record.message]
+
+
 @pytest.fixture
 def publisher(bus_url: str) -> Iterator[BusPublisher]:
     """A publisher that has not connected yet."""

@@ -2,8 +2,11 @@
 
 import base64
 import contextlib
+import os
+import resource
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from pusher.clock import Deadline
 from pusher.errors import NotProcessed
 from pusher.http2 import connection, dial
+from pusher.http2 import pool as pool_module
 from pusher.http2.origin import Origin
 from pusher.http2.pool import HTTP2Pool
 from pusher.trust import client_context
@@ -85,6 +89,74 @@ def test_a_refused_connection_is_not_tried_again_by_the_same_request() -> None:
         with contextlib.closing(pool), pytest.raises(NotProcessed, match="cannot connect: Connection refused"):
             send(pool)
     assert pool.stats.connections_opened == 1
+
+
+def test_requests_that_come_right_after_a_failed_dial_share_its_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool_module, "_DIAL_PAUSE_S", 60.0)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        pool = HTTP2Pool(Origin(host="127.0.0.1", port=bound.getsockname()[1]), client_context(None))
+        with contextlib.closing(pool):
+            results = crowd(pool, range(200), threads=10).join()
+    assert {str(result) for result in results.values()} == {str(results[0])}
+    assert {type(result) for result in results.values()} == {connection.ConnectFailed}
+    assert "Connection refused" in str(results[0])
+    assert pool.stats.connections_opened == 1
+    assert len(caplog.records) == 1
+
+
+def test_a_failed_dial_is_repeated_after_a_moment(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = connect(serve())
+    look_up = dial.socket.getaddrinfo
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        dead = (socket.AF_INET, socket.SOCK_STREAM, 0, "", taken.getsockname())
+    monkeypatch.setattr(dial.socket, "getaddrinfo", lambda *_, **__: [dead])
+    with pytest.raises(connection.ConnectFailed):
+        send(pool)
+    began = time.monotonic()
+    monkeypatch.setattr(dial.socket, "getaddrinfo", look_up)
+
+    def arrives() -> bool:
+        try:
+            return send(pool).status == 200
+        except connection.ConnectFailed:
+            return False
+
+    until(arrives, what="a request on a new connection")
+    assert time.monotonic() - began > 0.2
+    assert pool.stats.connections_opened == 2
+
+
+def test_a_process_without_descriptors_has_no_connection(serve: Serve, connect: Connect) -> None:
+    pool = connect(serve())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(connection.ConnectFailed, match="Too many open files"):
+            send(pool)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert send(pool).status == 200
+
+
+def test_a_process_without_threads_has_no_connection_and_loses_no_descriptor(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = connect(serve())
+    descriptors = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(connection.ConnectFailed, match="can't start new thread"):
+            send(pool)
+    assert os.listdir("/proc/self/fd") == descriptors
+    assert send(pool).status == 200
 
 
 def test_a_request_that_comes_after_the_dial_failed_is_told_so_too() -> None:
@@ -193,9 +265,15 @@ def test_a_proxy_that_refuses_is_quoted_and_the_password_is_not(
     assert base64.b64encode(b"user:secret").decode() not in str(caught.value) + caplog.text
 
 
-def test_a_peer_that_wants_a_client_certificate_says_so(certificates: Certificates, connect: Connect) -> None:
+def test_a_peer_that_wants_a_client_certificate_says_so_and_is_not_dialled_for_each_request(
+    certificates: Certificates, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_DIAL_PAUSE_S", 60.0)
     with H2Peer(certificates) as peer:
         peer._context.verify_mode = ssl.CERT_REQUIRED
         peer._context.load_verify_locations(certificates.ca_file)
-        with pytest.raises(NotProcessed, match=r"(?i)certificate"):
-            send(connect(peer))
+        pool = connect(peer)
+        for number in range(5):
+            with pytest.raises(NotProcessed, match=r"(?i)certificate"):
+                send(pool, number)
+    assert pool.stats.connections_opened == 1

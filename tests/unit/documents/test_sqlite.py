@@ -4,7 +4,11 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pytest
 from pusher.documents import sqlite
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.errors import DocumentConflict, DocumentMissing, DocumentsUnavailable, SettingsInvalid
+from tests.support.until import until
 
 
 @pytest.fixture
@@ -100,19 +105,78 @@ def test_processes_that_start_at_once_lose_no_change(tmp_path: Path) -> None:
         store.close()
 
 
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the file's write lock as another process would."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
 def test_a_file_that_another_process_holds_is_unavailable(
     documents: SQLiteDocuments, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
     documents.save("db", {"_id": "d"})
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DocumentsUnavailable, match="locked"):
-        documents.save("db", {"_id": "e"})
-    assert documents.read("db", "d")["_id"] == "d"
-    other.execute("ROLLBACK")
-    other.close()
+    with held(path):
+        with pytest.raises(DocumentsUnavailable, match="locked"):
+            documents.save("db", {"_id": "e"})
+        assert documents.read("db", "d")["_id"] == "d"
     assert documents.save("db", {"_id": "e"}).created
+
+
+def test_a_read_does_not_wait_for_a_save_of_another_thread_that_waits_for_the_file(
+    documents: SQLiteDocuments, path: Path
+) -> None:
+    """Not even the first read, which opens the file."""
+    documents.save("db", {"_id": "d"})
+    with ThreadPoolExecutor(1) as pool:
+        with held(path):
+            save = pool.submit(documents.save, "db", {"_id": "e"})
+            until(documents._writer._lock.locked)
+            assert documents.read("db", "d")["_id"] == "d"
+            assert not save.done()
+        assert save.result(10).created
+
+
+def test_a_hundred_saves_on_a_held_file_do_not_wait_one_after_the_other(
+    documents: SQLiteDocuments, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's threads are for pushes, too."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(sqlite, "TURN_TIMEOUT_S", 0.1)
+    documents.save("db", {"_id": "d"})
+
+    def save(number: int) -> None:
+        with pytest.raises(DocumentsUnavailable, match=r"locked|in use by other threads for more than 0\.1 s"):
+            documents.save("db", {"_id": str(number)})
+
+    with held(path), ThreadPoolExecutor(100) as pool:
+        began = time.monotonic()
+        list(pool.map(save, range(100)))
+        assert time.monotonic() - began < 2
+
+
+def test_threads_that_start_at_once_lose_no_save(tmp_path: Path) -> None:
+    """Whichever of reader and writer makes the file."""
+    for number in range(20):
+        documents = SQLiteDocuments(tmp_path / f"{number}.db")
+        together = threading.Barrier(8)
+
+        def work(worker: int, documents: SQLiteDocuments = documents, together: threading.Barrier = together) -> None:
+            together.wait(10)
+            with pytest.raises(DocumentMissing):
+                documents.read("db", str(worker))
+            documents.save("db", {"_id": str(worker)})
+            assert documents.read("db", str(worker))["_id"] == str(worker)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
+        documents.close()
 
 
 def test_a_folder_that_is_missing_is_unavailable_until_it_is_there(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The cached settings: how fresh, who reads, and what happens while the store is away."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pusher.documents import system_config
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.documents.system_config import MAX_AGE_S, RETRY_S, SystemConfig
 from pusher.errors import DocumentsUnavailable
@@ -24,6 +26,7 @@ class WatchedDocuments(SQLiteDocuments):
         super().__init__(path)
         self.reads = 0
         self.away = False
+        self.fault: ZeroDivisionError | None = None
         self.may_answer = threading.Event()
         self.may_answer.set()
 
@@ -32,6 +35,8 @@ class WatchedDocuments(SQLiteDocuments):
         self.reads += 1
         if self.away:
             raise DocumentsUnavailable("the store is away")
+        if self.fault is not None:
+            raise self.fault
         document = super().read(database, doc_id)
         self.may_answer.wait(10)
         return document
@@ -60,7 +65,6 @@ def documents(tmp_path: Path) -> Iterator[WatchedDocuments]:
     store.save("system_config", {"_id": "pusher", "default": {"User-Agents": rules}})
     store.set_api_key("one")
     yield store
-    store.may_answer.set()
     store.close()
 
 
@@ -71,9 +75,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def config(documents: WatchedDocuments, clock: Clock) -> SystemConfig:
+def config(documents: WatchedDocuments, clock: Clock) -> Iterator[SystemConfig]:
     """Settings that were never read."""
-    return SystemConfig(documents, monotonic=clock)
+    config = SystemConfig(documents, monotonic=clock)
+    yield config
+    documents.may_answer.set()
+    config.close()
 
 
 def api_key(config: SystemConfig) -> str | None:
@@ -104,7 +111,8 @@ def test_a_change_that_nobody_announced_is_seen_after_a_minute(
     documents.set_api_key("two")
     assert api_key(config) == "one"
     clock.time += MAX_AGE_S
-    assert api_key(config) == "two"
+    until(lambda: api_key(config) == "two")
+    assert documents.reads == 2
 
 
 def test_an_announced_change_is_seen_at_once(config: SystemConfig, documents: WatchedDocuments) -> None:
@@ -115,10 +123,11 @@ def test_an_announced_change_is_seen_at_once(config: SystemConfig, documents: Wa
     assert documents.reads == 2
 
 
-def test_an_unchanged_document_is_not_parsed_again(config: SystemConfig, clock: Clock) -> None:
+def test_an_unchanged_document_is_not_parsed_again(config: SystemConfig, documents: WatchedDocuments) -> None:
     rules = config.user_agents()
-    clock.time += MAX_AGE_S
+    config.drop()
     assert config.user_agents() is rules
+    assert documents.reads == 2
 
 
 def test_no_document_means_no_settings(tmp_path: Path) -> None:
@@ -127,6 +136,7 @@ def test_no_document_means_no_settings(tmp_path: Path) -> None:
     assert config.user_agents() == ()
     assert config.apps() == ()
     assert config.app(APP, ProviderName.FIREBASE) is None
+    config.close()
     documents.close()
 
 
@@ -143,7 +153,7 @@ def test_while_the_store_is_away_the_last_settings_count(
     documents.away = False
     documents.set_api_key("two")
     clock.time += RETRY_S
-    assert api_key(config) == "two"
+    until(lambda: api_key(config) == "two")
 
 
 def test_a_store_that_is_away_is_asked_every_few_seconds_only(
@@ -154,6 +164,7 @@ def test_a_store_that_is_away_is_asked_every_few_seconds_only(
     clock.time += MAX_AGE_S
     for _ in range(100):
         api_key(config)
+        config.close()
     assert documents.reads == 2
 
 
@@ -186,13 +197,78 @@ def test_nobody_waits_for_a_slow_store_while_old_settings_will_do(
     api_key(config)
     clock.time += MAX_AGE_S
     documents.may_answer.clear()
+    documents.set_api_key("two")
+    assert [api_key(config) for _ in range(100)] == ["one"] * 100
+    until(lambda: documents.reads == 2)
+    documents.may_answer.set()
+    until(lambda: api_key(config) == "two")
+    assert documents.reads == 2
+
+
+def test_a_slow_store_delays_calls_once_after_an_announced_change(
+    config: SystemConfig, documents: WatchedDocuments, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """The old settings count until the read ends: a phone's call waits for its registration meanwhile."""
+    monkeypatch.setattr(system_config, "CHANGE_WAIT_S", 0.2)
+    api_key(config)
+    documents.set_api_key("two")
+    documents.may_answer.clear()
+    config.drop()
+    began = time.monotonic()
+    assert api_key(config) == "one"
+    assert 0.2 <= time.monotonic() - began < 2
+    clock.time += 0.2
+    began = time.monotonic()
+    assert [api_key(config) for _ in range(100)] == ["one"] * 100
+    assert time.monotonic() - began < 0.2
+    documents.may_answer.set()
+    until(lambda: api_key(config) == "two")
+    assert documents.reads == 2
+
+
+def test_settings_that_take_too_long_to_read_the_first_time_are_unavailable(
+    config: SystemConfig, documents: WatchedDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system_config, "FIRST_WAIT_S", 0.2)
+    documents.may_answer.clear()
+    with pytest.raises(DocumentsUnavailable, match="not read yet"):
+        api_key(config)
+    documents.may_answer.set()
+    assert api_key(config) == "one"
+    assert documents.reads == 1
+
+
+def test_closing_waits_for_the_read_under_way(config: SystemConfig, documents: WatchedDocuments, clock: Clock) -> None:
+    """It would open the closed file again."""
+    api_key(config)
+    clock.time += MAX_AGE_S
+    documents.may_answer.clear()
+    api_key(config)
     with ThreadPoolExecutor(1) as pool:
-        reader = pool.submit(api_key, config)
+        closing = pool.submit(config.close)
         until(lambda: documents.reads == 2)
-        assert api_key(config) == "one"
-        assert not reader.done()
+        assert not closing.done()
         documents.may_answer.set()
-        assert reader.result(10) == "one"
+        closing.result(10)
+    assert "settings" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_an_error_of_ours_is_told_once_and_the_old_settings_count(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    api_key(config)
+    documents.fault = ZeroDivisionError("a fault of ours")
+    config.drop()
+    for _ in range(3):
+        assert api_key(config) == "one"
+    config.close()
+    assert [args.exc_value for args in told] == [documents.fault]
+    documents.fault = None
+    documents.set_api_key("two")
+    clock.time += RETRY_S
+    until(lambda: api_key(config) == "two")
 
 
 def test_after_an_announced_change_nobody_gets_the_old_settings(
@@ -220,7 +296,7 @@ def test_a_change_announced_during_a_read_is_not_missed(config: SystemConfig, do
         documents.set_api_key("two")
         config.drop()
         documents.may_answer.set()
-        assert early.result(10) == "one"
+        early.result(10)
     assert api_key(config) == "two"
 
 
@@ -232,8 +308,10 @@ def test_a_broken_setting_is_told_once_and_again_only_after_a_change(
     config.user_agents()
     clock.time += MAX_AGE_S
     config.user_agents()
+    config.close()
     assert len(caplog.records) == 1
     documents.set_api_key("two")
     clock.time += MAX_AGE_S
     config.user_agents()
+    config.close()
     assert len(caplog.records) == 2

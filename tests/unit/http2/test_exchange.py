@@ -357,6 +357,22 @@ def test_a_body_without_end_costs_the_stream_and_not_the_connection(ends: bool) 
     assert isinstance(server.talk(exchange)[0], Answered)
 
 
+@pytest.mark.parametrize("header_bytes", [0, 17_000])
+def test_a_response_that_is_too_long_and_ends_before_our_body_does_resets_the_stream(header_bytes: int) -> None:
+    exchange, server = pair(initial_window_size=0)
+    stream_id = send(exchange)
+    server.talk(exchange)
+    server.h2.send_headers(stream_id, [(":status", "200"), ("x", "y" * header_bytes)], end_stream=header_bytes > 0)
+    if not header_bytes:
+        for _ in range(4):
+            server.h2.send_data(stream_id, bytes(16_384))
+        server.h2.send_data(stream_id, b"x", end_stream=True)
+    assert type(only_failure(server.talk(exchange)).error) is OutcomeUnknown
+    (reset,) = server.saw(StreamReset)
+    assert isinstance(reset, StreamReset)
+    assert reset.stream_id == stream_id
+
+
 def test_headers_without_end_cost_the_stream_and_not_the_connection() -> None:
     exchange, server = pair()
     stream_id = send(exchange)

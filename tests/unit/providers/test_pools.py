@@ -21,6 +21,11 @@ def context() -> tuple[ssl.SSLContext, float | None]:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), None
 
 
+def broken() -> tuple[ssl.SSLContext, float | None]:
+    """Fail as a credential does that cannot be used."""
+    raise CredentialInvalid("broken")
+
+
 @pytest.fixture
 def made() -> doubles.Pools:
     return doubles.Pools()
@@ -80,16 +85,32 @@ def test_old_pool_is_closed_after_its_last_answer(pools: Pools, made: doubles.Po
 
 
 def test_broken_new_credential_closes_the_old_pool_and_leaves_none(pools: Pools, made: doubles.Pools) -> None:
-    def broken() -> tuple[ssl.SSLContext, float | None]:
-        raise CredentialInvalid("broken")
-
     push(pools, "app", KEY)
     for _ in range(2):
         with pytest.raises(CredentialInvalid), pools.lease("app", OTHER, 0.0, broken):
             pass
     assert closed(made) == [1]
-    push(pools, "app", OTHER)
-    assert closed(made) == [1, 0]
+
+
+def test_broken_credential_is_looked_at_once_in_five_seconds(made: doubles.Pools) -> None:
+    clock = doubles.FakeClock()
+    pools = Pools(proxy_url=None, connect=made.connect, monotonic=clock.monotonic)
+    looked: list[float] = []
+
+    def look() -> tuple[ssl.SSLContext, float | None]:
+        looked.append(clock.monotonic() - 1000)
+        return broken()
+
+    for _ in range(12):
+        with pytest.raises(CredentialInvalid, match=r"\Abroken\Z"), pools.lease("app", KEY, 0.0, look):
+            pass
+        clock.sleep(0.5)
+    assert looked == [0, 5]
+    # Other credentials do not wait for it, and a good one is never held to have been broken.
+    push(pools, "other", OTHER)
+    clock.sleep(5)
+    push(pools, "app", KEY)
+    assert closed(made) == [0, 0]
 
 
 def test_host_that_is_none_is_said(pools: Pools) -> None:

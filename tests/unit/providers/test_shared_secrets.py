@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from pusher.clock import Deadline
-from pusher.errors import GrantFailed
+from pusher.errors import GrantFailed, StoreUnavailable
 from pusher.providers.shared_secrets import Ages, Grant, SharedSecrets
 from tests.unit.providers.doubles import FakeClock, MemoryTokens
 
@@ -300,6 +301,52 @@ def test_hundred_threads_make_one_token() -> None:
         thread.join(10)
     assert tokens == ["a-1"] * 100
     assert len(process.made) == 1
+
+
+@dataclass
+class HangingTokens(MemoryTokens):
+    """A store that never answers; each call that `asked` it costs its thread a second."""
+
+    asked: int = 0
+
+    def _check(self) -> None:
+        self.asked += 1
+        raise StoreUnavailable("Redis hangs")
+
+
+@dataclass(frozen=True)
+class Queued(Deadline):
+    """The deadline of a push that waits for its turn while `other` has it."""
+
+    other: Callable[[], object]
+
+    def remaining_s(self) -> float:
+        self.other()
+        return super().remaining_s()
+
+
+def test_push_that_waited_for_the_token_does_not_ask_a_hanging_store(clock: FakeClock) -> None:
+    store = HangingTokens(clock.monotonic)
+    process = Process(store, clock, "a")
+    asked: list[int] = []
+
+    def other() -> None:
+        process.get()
+        asked.append(store.asked)
+
+    assert process.secrets.get("key", process.issue, Queued(Deadline.after(5).at, other)) == "a-1"
+    assert asked == [store.asked]
+
+
+def test_push_whose_refused_token_was_renewed_meanwhile_does_not_ask_a_hanging_store(clock: FakeClock) -> None:
+    store = HangingTokens(clock.monotonic)
+    process = Process(store, clock, "a")
+    token = process.get()
+    clock.sleep(21 * MINUTE)
+    assert process.renew(token) == "a-2"
+    asked = store.asked
+    assert process.renew(token) == "a-2"
+    assert store.asked == asked
 
 
 def test_secrets_are_not_in_reprs() -> None:

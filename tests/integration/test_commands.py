@@ -1,0 +1,531 @@
+"""The commands of operators on the real broker and Redis, with simulated providers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pusher.bus.connection import connect
+from pusher.bus.dead_letters import DeadLetters
+from pusher.bus.publisher import BusPublisher
+from pusher.bus.topology import DEAD, declare_queue, push_requests, registrations
+from pusher.documents import pusher_document
+from pusher.documents.sqlite import SQLiteDocuments
+from pusher.push.wait import Wait
+from pusher.registration.device import Device
+from pusher.simulators.authority import Authority
+from pusher.simulators.misbehaviour import Answer
+from pusher.simulators.stage import AppKind, Stage
+from pusher.stores.connection import connect as connect_redis
+from pusher.stores.waits import RedisWaits
+from tests.integration.bus.broker import channel_to, counted, put, taken
+from tests.integration.bus.relay import Relay
+from tests.support.child import port_of, reserve_port
+from tests.support.until import until
+from tests.unit.cli.running import Pusher
+
+ROOT = Path(__file__).parents[2]
+APP = "org.example.app.voip.prod"
+TOKEN = "5ec2e7" * 10
+
+
+@pytest.fixture
+def pusher(tmp_path: Path, bus_url: str, redis_url: str) -> Pusher:
+    """The command, on real servers and a documents file of its own."""
+    return Pusher(tmp_path, PUSHER_BUS_URL=bus_url, PUSHER_REDIS_URL=redis_url)
+
+
+@pytest.fixture
+def documents(pusher: Pusher) -> Iterator[SQLiteDocuments]:
+    """What the command reads and writes."""
+    store = SQLiteDocuments(pusher.folder / "pusher.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def publisher(bus_url: str) -> Iterator[BusPublisher]:
+    """Somebody else on the bus."""
+    made = BusPublisher(bus_url, "kamailio@test")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Apple's and Google's authority."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def stage(tmp_path: Path, bus_url: str) -> Iterator[Stage]:
+    """Both providers and three apps."""
+    with Stage(tmp_path / "stage", bus_url) as stage:
+        yield stage
+
+
+def rows(said: str) -> list[list[str]]:
+    """Return the words of each line."""
+    return [line.split() for line in said.splitlines()]
+
+
+def add_key(pusher: Pusher, authority: Authority, app_id: str = APP) -> None:
+    """Add an app with a key."""
+    key = authority.auth_key("ABCDE12345", "TEAM123456")
+    pusher.done("maintenance", "add-apple-key", app_id, str(key.path), key.key_id, key.team_id)
+
+
+def test_an_app_from_its_first_day_to_its_last(
+    pusher: Pusher, authority: Authority, documents: SQLiteDocuments
+) -> None:
+    made = authority.client_certificate(topics=("org.example.app.voip",), bundle_id="org.example.app", key="ec")
+    assert pusher.done("maintenance", "list-apps") == ""
+    pusher.done("maintenance", "add-apple-app", APP, str(made.path))
+    add_key(pusher, authority, "org.example.second")
+    assert rows(pusher.done("maintenance", "list-apps")) == [
+        ["App", "State", "Credential"],
+        f"{APP} enabled apple, certificate for org.example.app.voip, 364 days left, api.push.apple.com".split(),
+        [
+            "org.example.second",
+            "enabled",
+            "apple,",
+            "key",
+            "ABCDE12345",
+            "of",
+            "team",
+            "TEAM123456,",
+            "api.push.apple.com",
+        ],
+    ]
+    assert pusher.done("maintenance", "disable-app", APP) == f"Disabled {APP}.\n"
+    assert rows(pusher.done("maintenance", "list-apps"))[1][1] == "disabled"
+    assert "\n  disabled; apple, certificate" in pusher.done("maintenance", "show-app", APP)
+    pusher.done("maintenance", "enable-app", APP)
+    assert rows(pusher.done("maintenance", "list-apps"))[1][1] == "enabled"
+    assert pusher.done("maintenance", "remove-app", APP) == f"Removed {APP}.\n"
+    assert [row[0] for row in rows(pusher.done("maintenance", "list-apps"))] == ["App", "org.example.second"]
+    assert APP not in pusher_document.read(documents)
+    for command in ("show-app", "enable-app", "disable-app", "remove-app"):
+        assert pusher.fails("maintenance", command, APP).startswith(f"{APP}: is not known")
+
+
+def test_no_command_says_a_secret(pusher: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
+    document = stage.pusher_document()
+    document["org.example.legacy"] = {"firebase": {"api_key": "AIza-legacy-secret"}}
+    documents.save("system_config", document)
+    apps = [*AppKind, "org.example.legacy"]
+    said = [pusher("maintenance", "show-app", app).output for app in apps]
+    said += [pusher("maintenance", "list-apps").output, pusher("check").output]
+    assert all(str(app) in "".join(said) for app in apps)
+    secrets = ["AIza-legacy-secret", "PRIVATE KEY", "BEGIN CERTIFICATE", stage.account.fields["private_key_id"]]
+    for pem in (stage.key.pem, stage.certificate.pem, stage.account.fields["private_key"]):
+        secrets += [line for line in pem.splitlines() if len(line) > 40 and " " not in line]
+    for secret in secrets:
+        assert secret not in "".join(said)
+
+
+def test_user_agents_from_first_to_last(pusher: Pusher) -> None:
+    mapping = ("Token-App=app-id", "Token-Type=pn-type", "Token-ID=pn-tok")
+    assert pusher.done("maintenance", "list-user-agents") == ""
+    assert pusher.done("maintenance", "add-user-agent", "Linphone", "^Linphone", *mapping) == "Added Linphone.\n"
+    pusher.done("maintenance", "add-user-agent", "All", ".", "Token-ID=x=y")
+    assert rows(pusher.done("maintenance", "list-user-agents")) == [
+        ["Name", "Regex", "Properties"],
+        ["Linphone", "^Linphone", *mapping],
+        ["All", ".", "Token-ID=x=y"],
+    ]
+    assert pusher.done("maintenance", "test-user-agent", "Linphone/5.2") == f"Linphone: {' '.join(mapping)}\n"
+    assert pusher.done("maintenance", "test-user-agent", "Acme").startswith("All: ")
+    pusher.done("maintenance", "remove-user-agent", "All")
+    assert "no rule matches" in pusher.fails("maintenance", "test-user-agent", "Acme")
+    assert "All: is not known" in pusher.fails("maintenance", "remove-user-agent", "All")
+
+
+@pytest.mark.parametrize(
+    ("regex", "mapping", "problem"),
+    [
+        ("(", "Token-ID=pn-tok", "User-Agents.X.regex: is not a regular expression"),
+        ("", "Token-ID=pn-tok", "User-Agents.X.regex: is not a text"),
+        ("^X", "Token-App=app-id", "User-Agents.X.properties: has no Token-ID"),
+        ("^X", "Token-ID=a\nb", "User-Agents.X.properties: does not map names"),
+    ],
+)
+def test_a_user_agent_that_cannot_work_is_not_saved(pusher: Pusher, regex: str, mapping: str, problem: str) -> None:
+    assert pusher.fails("maintenance", "add-user-agent", "X", regex, mapping).startswith(problem)
+    assert pusher.done("maintenance", "list-user-agents") == ""
+
+
+def test_every_change_is_announced_with_its_revision(
+    pusher: Pusher, authority: Authority, bus_url: str, documents: SQLiteDocuments
+) -> None:
+    connect(bus_url, heartbeat_s=0).release()
+    with channel_to(bus_url) as channel:
+        channel.queue_declare("heard", auto_delete=False)
+        channel.queue_bind("heard", "configuration", "#")
+    add_key(pusher, authority)
+    message = taken(bus_url, "heard")
+    assert message.delivery_info["routing_key"] == "doc_created.system_config.undefined.pusher"
+    assert json.loads(message.body)["Rev"] == pusher_document.read(documents)["_rev"]
+    for command in (
+        ("disable-app", APP),
+        ("add-user-agent", "Linphone", "^Linphone", "Token-ID=pn-tok"),
+        ("remove-user-agent", "Linphone"),
+        ("remove-app", APP),
+    ):
+        pusher.done("maintenance", *command)
+        message = taken(bus_url, "heard")
+        assert message.delivery_info["routing_key"] == "doc_edited.system_config.undefined.pusher"
+        fields = json.loads(message.body)
+        assert (fields["ID"], fields["Database"], fields["Event-Name"]) == ("pusher", "system_config", "doc_edited")
+        assert fields["Rev"] == pusher_document.read(documents)["_rev"]
+    # What only reads announces nothing.
+    pusher.done("maintenance", "list-apps")
+    assert taken(bus_url, "heard") is None
+
+
+def test_a_change_is_saved_and_said_while_the_bus_is_away(
+    pusher: Pusher, authority: Authority, documents: SQLiteDocuments
+) -> None:
+    key = authority.auth_key("ABCDE12345", "TEAM123456")
+    with reserve_port() as holder:
+        away = {"PUSHER_BUS_URL": f"amqp://127.0.0.1:{port_of(holder)}//"}
+        arguments = ("maintenance", "add-apple-key", APP, str(key.path), key.key_id, key.team_id)
+        result = pusher(*arguments, env=away)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Added {APP}")
+    assert result.stderr == "The bus is away: running processes notice the change within a minute.\n"
+    assert APP in pusher_document.read(documents)
+
+
+def wait_of(call_id: str | None, *, token: str, window_s: float) -> Wait:
+    """Return a call that waits since five seconds."""
+    now = time.time()
+    return Wait(
+        push_id=f"push-{token}",
+        server_id="proxy-1",
+        msg_id=f"m-{token}",
+        token=token,
+        registration_token=None,
+        provider="apple",
+        app_id=APP,
+        call_id=call_id,
+        received_at=now - 5,
+        expires_at=now + window_s,
+    )
+
+
+def test_waiting_calls_are_listed_with_the_earliest_deadline_first(pusher: Pusher, redis_url: str) -> None:
+    assert pusher.done("waits", "list") == "0 waiting\n"
+    with connect_redis(redis_url) as client:
+        store = RedisWaits(client)
+        store.add(wait_of("c\x1b1@proxy", token=TOKEN, window_s=60.0))
+        store.add(wait_of(None, token="other", window_s=30.0))
+    said = pusher.done("waits", "list")
+    heading, first, second, count = said.splitlines()
+    assert heading.split() == ["Call-ID", "Provider", "App", "Token", "Waiting", "for", "Gives", "up", "in"]
+    assert first.split()[:3] == ["-", "apple", APP]
+    assert second.split()[0] == "c\\x1b1@proxy"
+    assert [row.split()[4][0] for row in (first, second)] == ["5", "5"]
+    assert count == "2 waiting"
+    assert TOKEN not in said
+
+
+def test_redis_or_the_bus_being_away_is_one_line(pusher: Pusher) -> None:
+    with reserve_port() as holder:
+        port = port_of(holder)
+        for variable, url, commands in (
+            ("PUSHER_REDIS_URL", f"redis://:geheim@127.0.0.1:{port}/0", [("waits", "list")]),
+            ("PUSHER_BUS_URL", f"amqp://u:geheim@127.0.0.1:{port}//", [("dead", "list"), ("dead", "requeue", "x")]),
+        ):
+            for command in commands:
+                line = pusher.fails(*command, env={variable: url})
+                assert "refused" in line
+                assert "geheim" not in line
+
+
+def test_dead_letters_are_listed_shown_and_put_back(pusher: Pusher, bus_url: str, publisher: BusPublisher) -> None:
+    assert pusher.done("dead", "list") == "0 dead letters\n"
+    with connect(bus_url, heartbeat_s=0) as connection:
+        declare_queue(connection, push_requests(20.0))
+        declare_queue(connection, registrations())
+    headers = {"x-pusher-reason": "message_invalid", "x-pusher-at": "2026-01-31T12:00:00+00:00"}
+    push = {"x-pusher-queue": "pusher.push_req", "x-pusher-exchange": "pushes"}
+    body = json.dumps({"Token-ID": TOKEN, "Call-ID": "c1", "Strange": TOKEN}).encode()
+    key = {"x-pusher-routing-key": f"notification.push.apple.{TOKEN}", "x-pusher-problem": "Token-App: is\nmissing"}
+    publisher.bury(body, headers | push | key, "application/json")
+    registration = {"x-pusher-queue": "pusher.reg_success", "x-pusher-exchange": "registrar"}
+    key = {"x-pusher-routing-key": "registration.success.a.b", "x-pusher-problem": "body: is not JSON"}
+    publisher.bury(b"\x1b[2J " + TOKEN.encode(), headers | registration | key, "text/plain")
+
+    said = pusher.done("dead", "list")
+    [_, first, second, count] = said.splitlines()
+    assert first.endswith("  Token-App: is\\nmissing")
+    assert second.split()[2:5] == ["pusher.reg_success", "message_invalid", str(5 + len(TOKEN))]
+    assert count == "2 dead letters"
+    ids = [line.split()[0] for line in (first, second)]
+
+    shown = [pusher.done("dead", "show", letter_id) for letter_id in ids]
+    assert "Call-ID" in shown[0]
+    assert "\nExchange: pushes\n" in shown[0]
+    assert "\x1b" not in shown[1]
+    assert TOKEN not in said + "".join(shown)
+
+    assert "no dead letter 0000000000" in pusher.fails("dead", "show", "0000000000")
+    # A call is long over when somebody puts its letter back: it must be named.
+    assert pusher.done("dead", "requeue", "--all") == "1 put back\n"
+    assert counted(bus_url, "pusher.reg_success") == 1
+    result = pusher("dead", "requeue", ids[0], "0000000000")
+    assert (result.exit_code, result.stdout) == (1, "1 put back\n")
+    assert result.stderr == "Error: 1 not found: see pusher dead list\n"
+    message = taken(bus_url, "pusher.push_req")
+    assert (message.body, message.delivery_info["routing_key"]) == (body, f"notification.push.apple.{TOKEN}")
+    assert pusher.done("dead", "list") == "0 dead letters\n"
+
+
+def test_a_letter_that_cannot_go_back_stays(pusher: Pusher, bus_url: str, publisher: BusPublisher) -> None:
+    assert pusher.done("dead", "list") == "0 dead letters\n"
+    put(bus_url, DEAD.name, b"from nowhere")
+    assert "NO_ROUTE" in pusher.fails("dead", "requeue", "--all")
+    assert [letter.body for letter in DeadLetters(bus_url, publisher).read()] == [b"from nowhere"]
+
+
+def verdicts(said: str) -> dict[str, str]:
+    """Return `ok` or `FAILED` by subject."""
+    words = [line.split(maxsplit=1) for line in said.splitlines()]
+    return {rest.partition(": ")[0]: verdict for verdict, rest in words}
+
+
+def test_check_says_ok_where_everything_is(pusher: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
+    documents.save("system_config", stage.pusher_document())
+    said = pusher.done("check")
+    apps = {f"app {kind}": "ok" for kind in AppKind}
+    assert verdicts(said) == {"bus": "ok", "redis": "ok", "documents": "ok", **apps}
+    assert f"app {AppKind.APPLE_CERTIFICATE}: apple, certificate for com.example.certphone.voip, 364 days left" in said
+
+
+def test_check_without_any_app_fails(pusher: Pusher) -> None:
+    result = pusher("check")
+    assert (result.exit_code, result.stderr) == (1, "Error: 1 of the above failed\n")
+    assert verdicts(result.stdout) == {"bus": "ok", "redis": "ok", "documents": "ok", "apps": "FAILED"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "url", "subject"),
+    [
+        ("PUSHER_BUS_URL", "amqp://u:geheim@127.0.0.1:{port}//", "bus"),
+        ("PUSHER_BROKER_URL", "amqp://u:geheim@127.0.0.1:{port}//", "tasks"),
+        ("PUSHER_REDIS_URL", "redis://:geheim@127.0.0.1:{port}/0", "redis"),
+        ("PUSHER_DOCUMENTS_URL", "sqlite:////no/such/folder/pusher.db", "documents"),
+    ],
+)
+def test_check_names_what_cannot_be_reached(
+    pusher: Pusher, authority: Authority, variable: str, url: str, subject: str
+) -> None:
+    add_key(pusher, authority)
+    with reserve_port() as holder:
+        result = pusher("check", env={variable: url.format(port=port_of(holder))})
+    assert (result.exit_code, result.stderr) == (1, "Error: 1 of the above failed\n")
+    found = verdicts(result.stdout)
+    assert [name for name, verdict in found.items() if verdict == "FAILED"] == [subject]
+    assert "geheim" not in result.output
+    if variable == "PUSHER_BROKER_URL":
+        assert found["bus"] == "ok"
+
+
+def test_check_names_a_wrong_password_and_a_wrong_exchange(pusher: Pusher, authority: Authority, bus_url: str) -> None:
+    add_key(pusher, authority)
+    refused = pusher("check", env={"PUSHER_BUS_URL": bus_url.replace("guest:guest", "guest:wrong")})
+    assert refused.exit_code == 1
+    assert "ACCESS_REFUSED" in refused.stdout
+    with channel_to(bus_url) as channel:
+        channel.exchange_delete("targeted")
+        channel.exchange_declare("targeted", "direct", durable=True, auto_delete=False)
+    wrong = pusher("check")
+    assert wrong.exit_code == 1
+    assert verdicts(wrong.stdout)["bus"] == "FAILED"
+    assert "targeted" in wrong.stdout
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ({"apple": {"certificate": "hello"}}, "this is not PEM"),
+        ({"apple": {"host": "h"}}, "no credential"),
+        ({"firebase": {"api_key": "AIza"}}, "a legacy server key, which Google shut down"),
+        ({"firebase": {"service_account": {"type": "service_account"}}}, "the service account lacks"),
+    ],
+)
+def test_check_and_list_apps_name_a_credential_that_will_not_work(
+    pusher: Pusher, documents: SQLiteDocuments, section: dict[str, Any], problem: str
+) -> None:
+    documents.save("system_config", {"_id": "pusher", APP: section})
+    result = pusher("check")
+    assert result.exit_code == 1
+    assert f"FAILED  app {APP}: {problem}" in result.stdout
+    assert f"unusable: {problem}" in pusher.done("maintenance", "list-apps")
+
+
+DEVICE = Device(account_id="0011223344556677889900aabbccddee", device_id="aabbccddeeff00112233445566778899")
+TEST_PUSH = ("push", DEVICE.account_id, DEVICE.device_id)
+
+
+@pytest.fixture
+def staged(pusher: Pusher, stage: Stage, documents: SQLiteDocuments) -> Pusher:
+    """The command, whose apps reach the simulated providers."""
+    documents.save("system_config", stage.pusher_document())
+    pusher.environment["PUSHER_CA_FILE"] = str(stage.authority.ca_file)
+    return pusher
+
+
+def save_push(documents: SQLiteDocuments, **entries: object) -> None:
+    """Save the device's document."""
+    push = {key.replace("_", "-"): value for key, value in entries.items()}
+    documents.save(DEVICE.database, {"_id": DEVICE.device_id, "push": push})
+
+
+@pytest.mark.parametrize("kind", list(AppKind))
+def test_a_test_push_reaches_the_phone(staged: Pusher, stage: Stage, documents: SQLiteDocuments, kind: AppKind) -> None:
+    handset = stage.handset(kind, wakes=False)
+    save_push(documents, Token_ID=handset.token, Token_Type=handset.token_type, Token_App=handset.app_id)
+    said = staged.done(*TEST_PUSH)
+    [accepted] = stage.pushes_to(handset.token)
+    assert f"Pushing to {handset.token_type} token #" in said
+    assert f" ms as {accepted}.\n" in said
+    assert handset.token not in said
+    assert len(handset.pushed_at) == 1
+
+
+def test_what_the_provider_says_against_a_push_is_one_line(
+    staged: Pusher, stage: Stage, documents: SQLiteDocuments
+) -> None:
+    handset = stage.handset(AppKind.APPLE_KEY)
+    save_push(documents, Token_ID=handset.token, Token_Type="apple", Token_App=handset.app_id)
+    stage.apns.next(Answer(status=503, reason="ServiceUnavailable"), token=handset.token)
+    assert "not accepted now, trying later may help (ServiceUnavailable)" in staged.fails(*TEST_PUSH)
+    stage.apns.next(Answer(status=403, reason="InvalidProviderToken"), times=9, token=handset.token)
+    line = staged.fails(*TEST_PUSH)
+    assert line.startswith("refused, credential_refused: ")
+    assert line.endswith(" (InvalidProviderToken)")
+    assert handset.token not in line
+
+
+def test_a_dead_token_is_told(staged: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
+    handset = stage.handset(AppKind.APPLE_KEY)
+    stage.apns.kill_token(handset.token)
+    save_push(documents, Token_ID=handset.token, Token_Type="apple", Token_App=handset.app_id)
+    assert staged.fails(*TEST_PUSH) == "the provider says that the token is dead (Unregistered)"
+
+
+def test_a_device_that_is_not_known_is_told(staged: Pusher) -> None:
+    assert staged.fails(*TEST_PUSH).startswith("the device has no document: ")
+
+
+@pytest.mark.parametrize(
+    "push",
+    [
+        {},
+        {"Token_ID": TOKEN, "Token_Type": "apple"},
+        {"Token_ID": 7, "Token_Type": "apple", "Token_App": "a"},
+        {"Token_ID": "", "Token_Type": "apple", "Token_App": "a"},
+    ],
+)
+def test_a_device_that_never_registered_is_told(
+    staged: Pusher, documents: SQLiteDocuments, push: dict[str, object]
+) -> None:
+    save_push(documents, **push)
+    assert staged.fails(*TEST_PUSH) == "no push token is known for this device: it must register first"
+
+
+def test_an_app_or_a_provider_that_is_not_known_is_told(staged: Pusher, documents: SQLiteDocuments) -> None:
+    save_push(documents, Token_ID=TOKEN, Token_Type="apple", Token_App="org.example.unknown")
+    assert staged.fails(*TEST_PUSH).startswith("refused, unknown_app: ")
+    documents_again = documents.read(DEVICE.database, DEVICE.device_id)
+    documents_again["push"]["Token-Type"] = "pigeon\n"
+    documents.save(DEVICE.database, documents_again)
+    assert staged.fails(*TEST_PUSH) == "no push provider is known for Token-Type pigeon\\n"
+
+
+def test_a_push_goes_out_though_redis_is_away(staged: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
+    handset = stage.handset(AppKind.APPLE_KEY, wakes=False)
+    save_push(documents, Token_ID=handset.token, Token_Type="apple", Token_App=handset.app_id)
+    with reserve_port() as holder:
+        assert "Accepted" in staged.done(*TEST_PUSH, env={"PUSHER_REDIS_URL": f"redis://127.0.0.1:{port_of(holder)}/0"})
+
+
+def started(pusher: Pusher, *command: str, **environment: str) -> "subprocess.Popen[str]":
+    """Start a real process."""
+    ambient = {name: value for name, value in os.environ.items() if not name.startswith("PUSHER_")}
+    return subprocess.Popen(
+        command,
+        env=ambient | pusher.environment | environment,
+        cwd=pusher.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    """Return exit status, standard output and standard error."""
+    try:
+        stdout, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return process.returncode, stdout, stderr
+
+
+PUSHER = str(Path(sys.executable).parent / "pusher")
+SUP = str(ROOT / "scripts" / "sup")
+
+
+def test_the_commands_that_kazoos_operators_know_by_heart(
+    pusher: Pusher, authority: Authority, documents: SQLiteDocuments
+) -> None:
+    made = authority.client_certificate(topics=("org.example.app.voip",), bundle_id="org.example.app", key="ec")
+    process = started(pusher, SUP, "pusher_maintenance", "add_apple_app", APP, str(made.path), "127.0.0.1:8443")
+    status, stdout, stderr = ended(process)
+    assert (status, stderr) == (0, "")
+    assert stdout.startswith(f"Added {APP} with this certificate:\n")
+    assert pusher_document.read(documents)[APP]["apple"] == {"certificate": made.pem, "host": "127.0.0.1:8443"}
+    for wrong in ((), ("pusher_maintenance",), ("crossbar_maintenance", "status")):
+        status, stdout, stderr = ended(started(pusher, SUP, *wrong))
+        assert (status, stdout) == (2, "")
+        assert stderr.startswith("usage: scripts/sup pusher_maintenance ")
+
+
+def test_the_installed_command_ends_with_a_status_and_a_line(pusher: Pusher) -> None:
+    failing = started(pusher, PUSHER, "maintenance", "show-app", "org.example.app")
+    invalid = started(pusher, PUSHER, "listen", PUSHER_WAKE_WINDOW_S="soon")
+    unknown = started(pusher, PUSHER, "no-such-command")
+    assert ended(failing) == (1, "", "Error: org.example.app: is not known: see pusher maintenance list-apps\n")
+    assert ended(invalid) == (1, "", "Error: PUSHER_WAKE_WINDOW_S: is not a number of seconds\n")
+    status, stdout, stderr = ended(unknown)
+    assert (status, stdout, stderr.splitlines()[-1]) == (2, "", "Error: No such command 'no-such-command'.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_listener_ends_soon_after_a_signal_even_while_its_broker_hangs(
+    pusher: Pusher, bus_url: str, number: signal.Signals
+) -> None:
+    with Relay(bus_url) as relay:
+        relay.freeze()
+        process = started(pusher, PUSHER, "listen", PUSHER_BUS_URL=relay.url)
+        try:
+            until(lambda: len(relay.received) >= 3, what="all three consumers connect")
+            began = time.monotonic()
+            process.send_signal(number)
+            status, _, stderr = ended(process)
+            assert time.monotonic() - began < 2.5
+        finally:
+            process.kill()
+    assert status == 0
+    assert "listener stopped" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr

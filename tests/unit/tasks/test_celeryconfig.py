@@ -1,0 +1,87 @@
+"""Celery's settings: which queues there are, who publishes where, and that no task is lost or run as code."""
+
+import importlib
+from types import ModuleType
+
+import pytest
+from kombu import Queue
+
+import celeryconfig
+from pusher.push.app import ProviderName
+from pusher.settings import DEFAULT_BUS_URL
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch):
+    """Import it anew with an environment of the test's own."""
+
+    def imported(**environment: str) -> ModuleType:
+        for name in ("PUSHER_BUS_URL", "PUSHER_BROKER_URL"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return importlib.reload(celeryconfig)
+
+    yield imported
+    monkeypatch.undo()
+    importlib.reload(celeryconfig)
+
+
+def test_the_broker_is_the_bus_unless_there_is_another(load) -> None:
+    assert load().broker_url == DEFAULT_BUS_URL
+    assert load(PUSHER_BUS_URL="amqp://bus").broker_url == "amqp://bus"
+    assert load(PUSHER_BUS_URL="amqp://bus", PUSHER_BROKER_URL="amqp://broker").broker_url == "amqp://broker"
+    assert load(PUSHER_BROKER_URL="").broker_url == DEFAULT_BUS_URL
+
+
+def test_there_is_a_durable_queue_for_each_provider_and_one_for_devices(load) -> None:
+    queues: list[Queue] = load().task_queues
+    assert {queue.name for queue in queues} == {"push.apple", "push.firebase", "devices"}
+    assert {f"push.{provider}" for provider in ProviderName} < {queue.name for queue in queues}
+    for queue in queues:
+        assert queue.durable
+        assert not queue.auto_delete
+        assert queue.routing_key == queue.name
+        assert (queue.exchange.name, queue.exchange.type, queue.exchange.durable) == ("pusher.tasks", "direct", True)
+
+
+def test_device_tasks_go_to_their_queue_and_no_other_queue_comes_into_being(load) -> None:
+    config = load()
+    assert config.task_routes == {"pusher.devices.*": {"queue": "devices"}}
+    assert config.task_create_missing_queues is False
+    assert (config.task_default_queue, config.task_default_routing_key) == ("devices", "devices")
+
+
+def test_a_task_is_json_and_leaves_no_result(load) -> None:
+    config = load()
+    assert config.accept_content == ["json"]
+    assert config.task_serializer == "json"
+    assert config.task_ignore_result is True
+    assert config.result_backend is None
+
+
+def test_a_task_is_acknowledged_when_it_ended(load) -> None:
+    config = load()
+    assert config.task_acks_late is True
+    assert config.task_reject_on_worker_lost is True
+    assert config.worker_cancel_long_running_tasks_on_connection_loss is False
+    assert config.worker_prefetch_multiplier == 1
+
+
+def test_workers_are_threads_that_look_after_their_connection(load) -> None:
+    config = load()
+    assert config.worker_pool == "threads"
+    assert config.broker_heartbeat == 10
+    assert config.broker_connection_max_retries is None
+    assert config.broker_connection_retry_on_startup is True
+    assert not config.broker_transport_options["confirm_publish"]
+    assert config.broker_transport_options["read_timeout"] == 4.0
+    assert load(PUSHER_BROKER_URL="memory://x").broker_transport_options == {"polling_interval": 0.01}
+
+
+def test_flower_sees_tasks_and_logs_stay_ours(load) -> None:
+    config = load()
+    assert config.worker_send_task_events is True
+    assert config.task_send_sent_event is True
+    assert config.worker_hijack_root_logger is False
+    assert config.worker_redirect_stdouts is False
