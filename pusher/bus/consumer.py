@@ -106,9 +106,8 @@ class BusConsumer:
         while not self._stop.is_set():
             try:
                 self._consume()
-            except (
-                Exception
-            ) as error:  # A thread that dies of a surprise leaves a listener that looks well and is deaf.
+            except Exception as error:
+                # A thread that dies of a surprise leaves a listener that looks well and is deaf.
                 if not isinstance(error, RECOVERABLE):
                     log.exception("bus connection failed in an unknown way")
                 failures = 1 if self.consuming.is_set() else failures + 1

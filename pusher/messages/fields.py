@@ -18,7 +18,7 @@ MAX_TEXT = 4096
 #: Texts in a list.
 MAX_TEXTS = 64
 
-_DIGITS = re.compile(r"\s*[+-]?[0-9]{1,15}(\.[0-9]{1,9})?\s*")
+_DIGITS = re.compile(r"[ \t]*[+-]?[0-9]{1,15}(\.[0-9]{1,9})?[ \t]*")
 
 
 def text(fields: Mapping[str, Any], key: str, *, max_length: int = MAX_TEXT) -> str:

@@ -34,6 +34,7 @@ from tests.unit.cli.running import Pusher
 ROOT = Path(__file__).parents[2]
 APP = "org.example.app.voip.prod"
 TOKEN = "5ec2e7" * 10
+KEY_ID, TEAM_ID = "ABCDE12345", "TEAM123456"
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def rows(said: str) -> list[list[str]]:
 
 def add_key(pusher: Pusher, authority: Authority, app_id: str = APP) -> None:
     """Add an app with a key."""
-    key = authority.auth_key("ABCDE12345", "TEAM123456")
+    key = authority.auth_key(KEY_ID, TEAM_ID)
     pusher.done("maintenance", "add-apple-key", app_id, str(key.path), key.key_id, key.team_id)
 
 
@@ -92,17 +93,7 @@ def test_an_app_from_its_first_day_to_its_last(
     assert rows(pusher.done("maintenance", "list-apps")) == [
         ["App", "State", "Credential"],
         f"{APP} enabled apple, certificate for org.example.app.voip, 364 days left, api.push.apple.com".split(),
-        [
-            "org.example.second",
-            "enabled",
-            "apple,",
-            "key",
-            "ABCDE12345",
-            "of",
-            "team",
-            "TEAM123456,",
-            "api.push.apple.com",
-        ],
+        ["org.example.second", *f"enabled apple, key {KEY_ID} of team {TEAM_ID}, api.push.apple.com".split()],
     ]
     assert pusher.done("maintenance", "disable-app", APP) == f"Disabled {APP}.\n"
     assert rows(pusher.done("maintenance", "list-apps"))[1][1] == "disabled"
@@ -193,7 +184,7 @@ def test_every_change_is_announced_with_its_revision(
 def test_a_change_is_saved_and_said_while_the_bus_is_away(
     pusher: Pusher, authority: Authority, documents: SQLiteDocuments
 ) -> None:
-    key = authority.auth_key("ABCDE12345", "TEAM123456")
+    key = authority.auth_key(KEY_ID, TEAM_ID)
     with reserve_port() as holder:
         away = {"PUSHER_BUS_URL": f"amqp://127.0.0.1:{port_of(holder)}//"}
         arguments = ("maintenance", "add-apple-key", APP, str(key.path), key.key_id, key.team_id)

@@ -357,11 +357,13 @@ def test_consumers_and_publishers_survive_connections_closed_under_load(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_queue_that_was_deleted_is_declared_again(bus_url: str, publisher: BusPublisher) -> None:
-    handled = Handled()
-    with consuming(bus_url, push_requests(20.0), handled, publisher=publisher) as consumer:
+    handled, connects = Handled(), []
+    with consuming(
+        bus_url, push_requests(20.0), handled, publisher=publisher, on_connect=lambda: connects.append(1)
+    ) as consumer:
         with channel_to(bus_url) as channel:
             channel.queue_delete("pusher.push_req")
-        until(lambda: not consumer.consuming.is_set())
+        until(lambda: len(connects) == 2)
         assert consumer.consuming.wait(10)
         put(bus_url, "notification.push.apple.t", b"after", exchange="pushes")
         until(lambda: handled.bodies == [b"after"])

@@ -154,3 +154,8 @@ def test_no_reader_raises_anything_but_message_invalid(value):
     for reader in readers:
         with suppress(MessageInvalid):
             reader({"k": value})
+
+
+def test_a_number_next_to_a_character_that_only_looks_like_space_is_no_number() -> None:
+    with pytest.raises(MessageInvalid, match="is not a number"):
+        fields.number({"k": "0\x1f"}, "k", at_most=10)
