@@ -104,10 +104,10 @@ class ServerConnection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Send what h2 has ready, then close where GOAWAY's promises are kept."""
-        data = self._h2.data_to_send()
-        if data and not self._half_closed:
+        if (data := self._h2.data_to_send()) and not self._half_closed:
             self._transport.write(data)
-        if self._closes_when_done and not self._open:
+        # Once only: closed twice, the TLS transport of Python 3.11 loses its connection and cannot be aborted.
+        if self._closes_when_done and not self._open and not self.is_closing():
             self._transport.close()
 
     def is_closing(self) -> bool:
@@ -246,5 +246,5 @@ class ServerConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         self._open.clear()
+        self._closes_when_done = True
         self.flush()
-        self._transport.close()
