@@ -80,8 +80,8 @@ def test_the_listings_hold_no_secret(system, secrets_of_a_run):
 
 def test_tasks_as_flower_sees_them_hold_no_secret(system, secrets_of_a_run):
     handset = system.stage.handset(AppKind.APPLE_KEY)
-    system.stage.apns.next(Answer(status=503, reason="ServiceUnavailable", delay_s=1.0), token=handset.token)
-    system.stage.apns.next(Delay(delay_s=1.0), token=handset.token)
+    system.stage.apns.next(Answer(status=503, reason="ServiceUnavailable"), token=handset.token)
+    system.stage.apns.next(Delay(delay_s=4.0), token=handset.token)
     app = Celery(broker=system.bus_url)
     app.conf.broker_transport_options = {}
     events = []
@@ -89,8 +89,10 @@ def test_tasks_as_flower_sees_them_hold_no_secret(system, secrets_of_a_run):
         receiver = app.events.Receiver(connection, handlers={"*": lambda event: events.append(dict(event))})
         capture = threading.Thread(target=_capture, args=(receiver,))
         capture.start()
+        # The worker's heartbeat shows that no event is missed any more.
+        until(lambda: events)
         call = system.call(handset)
-        inspect = app.control.inspect(timeout=2.0)
+        inspect = app.control.inspect(timeout=0.5)
         active = until(lambda: [task for tasks in (inspect.active() or {}).values() for task in tasks], seconds=20)
         assert call.answer(20.0)
         until(lambda: any(event["type"] == "task-succeeded" for event in events), seconds=20)

@@ -1,5 +1,6 @@
 """Runs `pusher` within the test's process, exactly as its entry point does."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -20,10 +21,15 @@ class _Main:
 
     def main(self, args: list[str], prog_name: str, **_: object) -> None:
         before, sys.argv = sys.argv, [prog_name, *args]
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
         try:
             main()
         finally:
             sys.argv = before
+            # `listen` logs to the runner's own standard error, which ends with the command.
+            root.handlers[:] = handlers
+            root.setLevel(level)
 
 
 class Pusher:
