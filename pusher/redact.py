@@ -53,7 +53,7 @@ _PLAIN_KEYS = frozenset(
     }
 )
 #: Keys whose values are secrets however short they are.
-_SECRET_KEYS = frozenset({"Token-ID", "Token-Reg", "token-id", "registration-token", "x-token-reg"})
+SECRET_KEYS = frozenset({"Token-ID", "Token-Reg", "token-id", "registration-token", "x-token-reg"})
 _LONG_WORD = re.compile(r"[A-Za-z0-9_:~.%/+=-]{16,}")
 
 
@@ -69,5 +69,5 @@ def message(value: object, key: str = "") -> object:
     if isinstance(value, list):
         return [message(item) for item in value]
     if isinstance(value, str) and key not in _PLAIN_KEYS:
-        return fingerprint(value) if key in _SECRET_KEYS else text(value)
+        return fingerprint(value) if key in SECRET_KEYS else text(value)
     return value

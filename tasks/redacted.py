@@ -5,10 +5,10 @@ from typing import Any
 
 from celery.worker.request import Request
 
-from pusher.redact import fingerprint
+from pusher.redact import SECRET_KEYS, fingerprint
 
 #: What nobody must read there: tokens, and who calls.
-_SECRET = frozenset({"Token-ID", "Token-Reg", "Payload", "Alert-Body", "Alert-Params", "token", "push_object"})
+_SECRET = SECRET_KEYS | {"Payload", "Alert-Body", "Alert-Params", "token", "push_object"}
 
 
 def shown(arguments: Mapping[str, Any]) -> str:
