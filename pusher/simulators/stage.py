@@ -11,6 +11,9 @@ from pusher.simulators.apple import APNsSimulator
 from pusher.simulators.authority import Authority
 from pusher.simulators.firebase import FCMSimulator
 from pusher.simulators.handset import USER_AGENT_RULE, HandsetSimulator
+from pusher.simulators.phone import Phone
+from pusher.simulators.sip_handset import SIPHandset
+from pusher.simulators.sip_reply import SocketAddress
 from pusher.simulators.token_server import TokenServer
 
 
@@ -41,7 +44,7 @@ class Stage:
         self.token_server = TokenServer(self.authority)
         self.fcm = FCMSimulator(self.authority, self.token_server, on_push=self._ring)
         self.publisher = BusPublisher(bus_url, "kamailio@simulator")
-        self._handsets: dict[str, HandsetSimulator] = {}
+        self._phones: dict[str, Phone] = {}
 
     def start(self) -> Self:
         """Listen on loopback and make the apps' credentials known."""
@@ -57,9 +60,9 @@ class Stage:
         return self
 
     def close(self) -> None:
-        """Let the handsets finish, and stop the providers."""
-        for handset in self._handsets.values():
-            handset.close()
+        """End the handsets, and stop the providers."""
+        for phone in self._phones.values():
+            phone.close()
         self.fcm.close()
         self.apns.close()
         self.token_server.close()
@@ -87,12 +90,7 @@ class Stage:
         self, kind: AppKind, *, wakes: bool = True, wake_delay_s: float = 0.0, **identity: str
     ) -> HandsetSimulator:
         """Return a new phone with a token of its own, which registers when its push comes, if it `wakes`."""
-        if kind is AppKind.FIREBASE:
-            token = f"{secrets.token_urlsafe(16)}:APA91b{secrets.token_urlsafe(80)}"
-            self.fcm.register_token(token, self.account.fields["project_id"])
-        else:
-            token = secrets.token_hex(32)
-            self.apns.register_token(token, kind.topic)
+        token = self._new_token(kind)
         handset = HandsetSimulator(
             self.publisher,
             token=token,
@@ -100,16 +98,56 @@ class Stage:
             app_id=kind,
             wakes=wakes,
             wake_delay_s=wake_delay_s,
-            **{"user": f"u{len(self._handsets)}", **identity},
+            **{"user": f"u{len(self._phones)}", **identity},
         )
-        self._handsets[token] = handset
+        self._phones[token] = handset
         return handset
 
+    def sip_handset(
+        self,
+        kind: AppKind,
+        *,
+        proxy: SocketAddress,
+        password: str,
+        wakes: bool = True,
+        wake_delay_s: float = 0.0,
+        user: str | None = None,
+        realm: str = "acme.sip.example.com",
+        token: str | None = None,
+        **options: Any,
+    ) -> SIPHandset:
+        """Return a new phone that listens for SIP and is woken by its push; `options` go to `SIPHandset`."""
+        token = self._new_token(kind, token)
+        handset = SIPHandset(
+            proxy=proxy,
+            token=token,
+            token_type=kind.token_type,
+            app_id=kind,
+            user=f"u{len(self._phones)}" if user is None else user,
+            realm=realm,
+            password=password,
+            wakes=wakes,
+            wake_delay_s=wake_delay_s,
+            **options,
+        )
+        self._phones[token] = handset.start()
+        return handset
+
+    def _new_token(self, kind: AppKind, token: str | None = None) -> str:
+        """Return a token that the app's provider knows, `token` if given."""
+        if kind is AppKind.FIREBASE:
+            token = token or f"{secrets.token_urlsafe(16)}:APA91b{secrets.token_urlsafe(80)}"
+            self.fcm.register_token(token, self.account.fields["project_id"])
+        else:
+            token = token or secrets.token_hex(32)
+            self.apns.register_token(token, kind.topic)
+        return token
+
     def _ring(self, token: str, payload: Mapping[str, Any], _headers: Mapping[str, str]) -> None:
-        handset = self._handsets.get(token)
-        if handset is not None:
+        phone = self._phones.get(token)
+        if phone is not None:
             # FCM hands over the whole message, APNs the payload.
-            handset.pushed(payload.get("data", payload))
+            phone.pushed(payload.get("data", payload))
 
     def pushes_to(self, token: str) -> list[str]:
         """Return the provider's name of every push to `token` that it accepted."""
