@@ -21,6 +21,7 @@ class Quiet:
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
         self._last: dict[str, float] = {}
+        self._untold: dict[str, int] = {}
 
     def due(self, subject: str, now: float) -> bool:
         """Tell whether `subject` may be told at `now`, seconds of any steady clock, and count it as told."""
@@ -29,6 +30,11 @@ class Quiet:
             return False
         self._last[subject] = now
         return True
+
+    def count(self, subject: str, now: float) -> int:
+        """Count `subject`, and return how often it came since it was told last; 0 while it must not be told again."""
+        self._untold[subject] = self._untold.get(subject, 0) + 1
+        return self._untold.pop(subject) if self.due(subject, now) else 0
 
 
 def configure(*, log_format: str, log_level: str) -> None:

@@ -46,8 +46,10 @@ class Waits(Protocol):
         device: Device | None,
         digest: str | None,
     ) -> Arrival:
-        """Claim all that waits for either token, in one round trip; `device`, where known, is from now on the owner of
-        `token`, and the push object with `digest` its latest.
+        """Claim all that waits for either token, and for the token that `device` had before, if it still is its own.
+
+        Where `device` and `digest` are known, `device` is from now on the owner of `token`, and the push object with
+        `digest` its latest. One round trip, unless another token than `token` leads to calls.
         """
 
     def waiting(self) -> list[Wait]:

@@ -6,22 +6,23 @@ round trip); neither becomes a task.
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
 
-from pusher.errors import DocumentsUnavailable, MessageInvalid, StoreUnavailable
+from pusher.errors import DocumentsUnavailable, StoreUnavailable
 from pusher.flows.answer_waiting import AnswerWaiting
 from pusher.logs import Quiet, event
 from pusher.messages.registration import Registration
 from pusher.ports import Arrival, Enqueue, Settings, Waits
 from pusher.redact import fingerprint
-from pusher.registration import contact, push_object
 from pusher.registration.device import Device
 from pusher.registration.push_object import PushObject
-from pusher.registration.user_agents import UserAgentRule, first_match
+from pusher.registration.reading import Reading, read
+from pusher.registration.rfc8599 import Refusal, RefusalReason
+from pusher.registration.user_agents import UserAgentRule
 
 log = logging.getLogger("pusher.flows")
 
-T = TypeVar("T")
+#: What is no fault of anybody: a phone that wants no pushes, or asks first.
+_NO_FAULT = (RefusalReason.CAPABILITY_QUERY, RefusalReason.NO_TOKEN)
 
 
 class AcceptRegistration:
@@ -47,26 +48,19 @@ class AcceptRegistration:
         """Take over `registration`. Raises `MessageInvalid` for a Contact or ids beyond use, `BusUnavailable`."""
         if not registration.active:
             return  # A sleeping phone whose binding ran out stays reachable by push.
-        rule = first_match(self._rules(), registration.user_agent)
-        if rule is None and not push_object.may_hold_registration_token(registration):
-            return
-        # What is wrong is told last: the phone is awake, and its callers come first.
-        problems: list[MessageInvalid] = []
-        parsed = _unless_invalid(problems, lambda: contact.parse(registration.contact)) or ()
-        bindings = push_object.live(parsed)
-        if parsed and not bindings:
-            return
-        token = None if rule is None else push_object.token(rule, bindings)
-        learned = _unless_invalid(problems, lambda: _read(rule, bindings, registration))
-        device = _unless_invalid(problems, lambda: Device.of(registration.account_id, registration.device_id))
-        registration_token = push_object.registration_token(bindings, registration)
-        if token is not None or registration_token is not None:
-            arrival = self._arrive(token, registration_token, device if learned else None, learned)
+        reading = read(registration, self._rules(), self._settings.app)
+        if reading.refusal is not None:
+            self._count_refusal(reading.refusal, reading.device)
+        # Of a refused phone without token, its device's token of before may be waited for.
+        if reading.token or reading.registration_token or (reading.refusal and reading.device):
+            arrival = self._arrive(reading)
             self._answer_waiting(arrival.waits)
+            learned, device = reading.push_object, reading.device
             if learned is not None and device is not None and arrival.learned != learned.digest:
                 self._learn(device, learned, registration)
-        if problems:
-            raise problems[0]
+        # What is wrong is told last: the phone is awake, and its callers come first.
+        if reading.problem is not None:
+            raise reading.problem
 
     def _learn(self, device: Device, learned: PushObject, registration: Registration) -> None:
         self._enqueue.learn(device, learned)
@@ -80,6 +74,23 @@ class AcceptRegistration:
             token=fingerprint(learned.token),
         )
 
+    def _count_refusal(self, refusal: Refusal, device: Device | None) -> None:
+        """Count a phone that is not learned, and tell of its reason once a minute, with one phone as example."""
+        times = self._quiet.count(refusal.reason, self._monotonic())
+        if times:
+            event(
+                log,
+                logging.INFO if refusal.reason in _NO_FAULT else logging.WARNING,
+                "phone not learned",
+                reason=refusal.reason,
+                provider=refusal.provider,
+                app=refusal.app_id,
+                account=None if device is None else device.account_id,
+                device=None if device is None else device.device_id,
+                times=times,
+                detail=refusal.sentence,
+            )
+
     def _rules(self) -> tuple[UserAgentRule, ...]:
         try:
             return self._settings.user_agents()
@@ -87,14 +98,13 @@ class AcceptRegistration:
             self._warn("no User-Agents known, the documents store is away", error)
             return ()
 
-    def _arrive(
-        self, token: str | None, registration_token: str | None, device: Device | None, learned: PushObject | None
-    ) -> Arrival:
+    def _arrive(self, reading: Reading) -> Arrival:
+        learned = reading.push_object
         try:
             return self._waits.arrive(
-                token=token,
-                registration_token=registration_token,
-                device=device,
+                token=reading.token,
+                registration_token=reading.registration_token,
+                device=reading.device,
                 digest=None if learned is None else learned.digest,
             )
         except StoreUnavailable as error:
@@ -104,18 +114,3 @@ class AcceptRegistration:
     def _warn(self, message: str, error: Exception) -> None:
         if self._quiet.due(message, self._monotonic()):
             event(log, logging.WARNING, message, error=str(error))
-
-
-def _read(
-    rule: UserAgentRule | None, bindings: tuple[contact.ContactBinding, ...], registration: Registration
-) -> PushObject | None:
-    return None if rule is None else push_object.read(rule, bindings, registration.fields)
-
-
-def _unless_invalid(problems: list[MessageInvalid], read: Callable[[], T]) -> T | None:
-    """Return what `read` returns; what it finds wrong is added to `problems`."""
-    try:
-        return read()
-    except MessageInvalid as problem:
-        problems.append(problem)
-        return None

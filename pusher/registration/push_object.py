@@ -67,7 +67,11 @@ def read(rule: UserAgentRule, bindings: Sequence[ContactBinding], fields: Mappin
     binding = _with_token(rule, bindings)
     if binding is None:
         return None
-    values = {key: binding.param(name) or fields.get(name) for key, name in properties.items()}
+    return of({key: binding.param(name) or fields.get(name) for key, name in properties.items()})
+
+
+def of(values: Mapping[str, object]) -> PushObject:
+    """Return the push object with `values`, empty ones left out. Raises `MessageInvalid` as `read` does."""
     return PushObject(tuple((key, _safe(key, value)) for key, value in values.items() if value))
 
 

@@ -14,12 +14,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pusher.errors import SettingsInvalid, StoreUnavailable
+from pusher.outage import Outage
 
 #: Seconds for a connection, an answer, or a free place in the pool: calls do not wait for a Redis that hangs.
 TIMEOUT_S = 1.0
-#: Seconds for which a Redis that hangs or cannot be reached is left alone: the listener takes calls one after the
-#: other, and would wait for it with each.
-RETRY_S = 5.0
 #: As many as a worker has threads.
 MAX_CONNECTIONS = 100
 
@@ -52,60 +50,30 @@ def connect(url: str) -> "redis.Redis":
     return redis.Redis.from_pool(pool)
 
 
-class Outage:
-    """What is known of a Redis that is away: whoever would wait for it in vain is told so at once.
+class RedisOutage(Outage):
+    """What is known of a Redis that is away. All stores over one client share one."""
 
-    Safe for threads. All stores over one client share one, so that the patience of one command serves them all.
-    """
-
-    _of_client: ClassVar["WeakKeyDictionary[redis.Redis, Outage]"] = WeakKeyDictionary()
+    _of_client: ClassVar["WeakKeyDictionary[redis.Redis, RedisOutage]"] = WeakKeyDictionary()
     _of_client_lock: ClassVar = threading.Lock()
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        #: What went wrong last, None while Redis answers.
-        self._error: str | None = None
-        #: Monotonic seconds from which a command may try again.
-        self._retry_at = 0.0
-
     @classmethod
-    def of(cls, client: "redis.Redis", monotonic: Callable[[], float] = time.monotonic) -> "Outage":
+    def of(cls, client: "redis.Redis", monotonic: Callable[[], float] = time.monotonic) -> "RedisOutage":
         """Return the one for `client`, made on first use: the first caller's clock counts."""
         with cls._of_client_lock:
-            return cls._of_client.setdefault(client, Outage(monotonic))
+            return cls._of_client.setdefault(client, cls("Redis", StoreUnavailable, monotonic=monotonic))
 
     @contextmanager
     def noticed(self) -> Iterator[None]:
         """Run commands, turning what redis-py raises into `StoreUnavailable`; raise that at once during an outage."""
-        self._let_pass()
+        self.let_pass()
         try:
             yield
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._begins(str(error))
+            self.begins(str(error))
             raise StoreUnavailable(f"Redis: {error}") from error
         except redis.RedisError as error:
             # A refusal is an answer.
-            self._ends()
+            self.ends()
             # The text of a ResponseError may quote the command, and so a push token.
             raise StoreUnavailable(f"Redis: {type(error).__name__}") from error
-        self._ends()
-
-    def _let_pass(self) -> None:
-        with self._lock:
-            if self._error is None:
-                return
-            now = self._monotonic()
-            if now < self._retry_at:
-                raise StoreUnavailable(f"Redis is left alone for some seconds: {self._error}")
-            # This command tries, the others still fail. Should it end without a word from Redis, another one tries
-            # when as much time has passed again.
-            self._retry_at = now + RETRY_S
-
-    def _begins(self, error: str) -> None:
-        with self._lock:
-            self._error, self._retry_at = error, self._monotonic() + RETRY_S
-
-    def _ends(self) -> None:
-        with self._lock:
-            self._error = None
+        self.ends()

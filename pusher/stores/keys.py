@@ -6,6 +6,7 @@
 | `pusher:waits:registration:<token>` | hash | the push tokens a registration token was sent to | the same | waits |
 | `pusher:waits:deadlines` | sorted set | push tokens by epoch seconds of their last deadline | the same | waits |
 | `pusher:owner:<token>` | string | JSON: who registered a push token last, and when | 90 days | tokens |
+| `pusher:token:<account>:<device>` | string | digest of the push token last registered with | 90 days | tokens |
 | `pusher:latest:<account>:<device>` | string | digest of the push object last registered with | 1 day | tokens |
 | `pusher:learned:<account>:<device>` | string | digest of the push object that needs no writing | as told | tokens |
 | `pusher:sent:<push id>` | string | mark: a provider accepted this push | 5 minutes past its deadline | sent |
@@ -35,6 +36,11 @@ def registration(registration_token_digest: str) -> str:
 def owner(token_digest: str) -> str:
     """Name the owner of a push token."""
     return f"pusher:owner:{token_digest}"
+
+
+def token(device: Device) -> str:
+    """Name the digest of the push token that `device` registered with last."""
+    return f"pusher:token:{device.account_id}:{device.device_id}"
 
 
 def latest(device: Device) -> str:

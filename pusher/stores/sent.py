@@ -7,7 +7,7 @@ from collections.abc import Callable
 import redis
 
 from pusher.stores import keys
-from pusher.stores.connection import Outage
+from pusher.stores.connection import RedisOutage
 
 #: Seconds past the push's deadline; covers a clock that runs differently where the task is delivered again.
 _MARGIN_S = 300
@@ -18,7 +18,7 @@ class RedisSent:
 
     def __init__(self, client: "redis.Redis", *, now: Callable[[], float] = time.time) -> None:
         self._redis = client
-        self._outage = Outage.of(client)
+        self._outage = RedisOutage.of(client)
         self._now = now
 
     def mark(self, push_id: str, expires_at: float) -> None:

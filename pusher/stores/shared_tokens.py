@@ -9,7 +9,7 @@ from typing import cast
 import redis
 
 from pusher.stores import keys
-from pusher.stores.connection import Outage
+from pusher.stores.connection import RedisOutage
 
 
 class RedisSharedTokens:
@@ -17,7 +17,7 @@ class RedisSharedTokens:
 
     def __init__(self, client: "redis.Redis", *, now: Callable[[], float] = time.time) -> None:
         self._redis = client
-        self._outage = Outage.of(client)
+        self._outage = RedisOutage.of(client)
         self._now = now
 
     def get(self, name: str) -> tuple[str, float] | None:

@@ -11,7 +11,7 @@ from pusher import redact
 from pusher.ports import TokenOwner
 from pusher.registration.device import Device
 from pusher.stores import keys
-from pusher.stores.connection import Outage
+from pusher.stores.connection import RedisOutage
 
 #: Seconds after which a phone that never registered again is forgotten.
 OWNER_FOR_S = 90 * 24 * 3600
@@ -19,16 +19,26 @@ OWNER_FOR_S = 90 * 24 * 3600
 LATEST_FOR_S = 24 * 3600
 
 
-def record_registration(
-    commands: Pipeline, device: Device, *, token: str | None, digest: str | None, now: float
-) -> None:
+def record_registration(commands: Pipeline, device: Device, *, token: str | None, digest: str, now: float) -> None:
     """Add to `commands` what a registration at epoch seconds `now` tells about `token` and the push object."""
     if token is not None:
         record = {"account_id": device.account_id, "device_id": device.device_id, "registered_at": now}
         value = json.dumps(record, separators=(",", ":"))
         commands.set(keys.owner(redact.digest(token)), value, ex=OWNER_FOR_S)
-    if digest is not None:
-        commands.set(keys.latest(device), digest, ex=LATEST_FOR_S)
+        commands.set(keys.token(device), redact.digest(token), ex=OWNER_FOR_S)
+    commands.set(keys.latest(device), digest, ex=LATEST_FOR_S)
+
+
+def read_owner(client: "redis.Redis", token_digest: str) -> TokenOwner | None:
+    """Return who registered the token with `token_digest` last, None where nobody is known."""
+    value = cast("str | None", client.get(keys.owner(token_digest)))
+    if value is None:
+        return None
+    record = json.loads(value)
+    return TokenOwner(
+        device=Device(account_id=record["account_id"], device_id=record["device_id"]),
+        registered_at=record["registered_at"],
+    )
 
 
 class RedisTokens:
@@ -36,19 +46,12 @@ class RedisTokens:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
-        self._outage = Outage.of(client)
+        self._outage = RedisOutage.of(client)
 
     def owner(self, token: str) -> TokenOwner | None:
         """Return who registered `token` last, None where nobody is known."""
         with self._outage.noticed():
-            value = cast("str | None", self._redis.get(keys.owner(redact.digest(token))))
-        if value is None:
-            return None
-        record = json.loads(value)
-        return TokenOwner(
-            device=Device(account_id=record["account_id"], device_id=record["device_id"]),
-            registered_at=record["registered_at"],
-        )
+            return read_owner(self._redis, redact.digest(token))
 
     def latest(self, device: Device) -> str | None:
         """Return the digest of the push object the device registered with last, None where unknown."""

@@ -21,8 +21,8 @@ from pusher.ports import Arrival
 from pusher.push.wait import Wait
 from pusher.registration.device import Device
 from pusher.stores import keys
-from pusher.stores.connection import Outage
-from pusher.stores.tokens import record_registration
+from pusher.stores.connection import RedisOutage
+from pusher.stores.tokens import read_owner, record_registration
 
 log = logging.getLogger("pusher.stores")
 
@@ -38,7 +38,7 @@ class RedisWaits:
 
     def __init__(self, client: "redis.Redis", *, now: Callable[[], float] = time.time) -> None:
         self._redis = client
-        self._outage = Outage.of(client)
+        self._outage = RedisOutage.of(client)
         self._now = now
 
     def add(self, wait: Wait) -> None:
@@ -75,21 +75,26 @@ class RedisWaits:
         device: Device | None,
         digest: str | None,
     ) -> Arrival:
-        """Claim all that waits for either token, in one round trip unless they stand for different push tokens.
+        """Claim all that waits for either token, and for the token that `device` had before, if it still is its own.
 
-        `device`, where known, is from now on the owner of `token`, and the push object with `digest` its latest.
+        Where `device` and `digest` are known, `device` is from now on the owner of `token`, and the push object with
+        `digest` its latest. One round trip, unless another token than `token` leads to calls.
         """
         own = _digest(token)
         with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:
             _take(commands, own)
             commands.hkeys(keys.registration(_digest(registration_token)))
             commands.get(keys.owner(_NONE) if device is None else keys.learned(device))
-            if device is not None:
+            commands.get(keys.owner(_NONE) if device is None else keys.token(device))
+            if device is not None and digest is not None:
                 record_registration(commands, device, token=token, digest=digest, now=self._now())
-            claimed, _, tokens, learned, *_ = commands.execute()
+            claimed, _, tokens, learned, before, *_ = commands.execute()
         waits = _from_hash(claimed)
+        others = {other for other in tokens if other != own}
         try:
-            waits += self._take_all([other for other in tokens if other != own])
+            if device is not None and before not in (None, own, *others) and self._owns(device, before):
+                others.add(before)
+            waits += self._take_all(sorted(others))
         except StoreUnavailable as error:
             # What is claimed must reach the caller all the same: nobody else can answer it.
             event(log, logging.WARNING, "waiting calls were not all claimed", error=str(error))
@@ -104,6 +109,12 @@ class RedisWaits:
                     commands.hgetall(keys.waits(token))
                 found = commands.execute()
         return self._in_time([wait for calls in found for wait in _from_hash(calls)])
+
+    def _owns(self, device: Device, token_digest: str) -> bool:
+        """Tell whether a token is still `device`'s: one that moved on has calls that wait for another phone."""
+        with self._outage.noticed():
+            owner = read_owner(self._redis, token_digest)
+        return owner is not None and owner.device == device
 
     def _take_all(self, token_digests: list[str]) -> list[Wait]:
         """Claim what waits for the tokens with `token_digests`."""

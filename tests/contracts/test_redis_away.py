@@ -8,9 +8,10 @@ import pytest
 import redis
 
 from pusher.errors import SettingsInvalid, StoreUnavailable
+from pusher.outage import RETRY_S
 from pusher.registration.device import Device
 from pusher.stores import keys
-from pusher.stores.connection import RETRY_S, TIMEOUT_S, Outage, connect
+from pusher.stores.connection import TIMEOUT_S, RedisOutage, connect
 from pusher.stores.sent import RedisSent
 from pusher.stores.shared_tokens import RedisSharedTokens
 from pusher.stores.tokens import RedisTokens
@@ -39,15 +40,15 @@ OPERATIONS: dict[str, Callable[[redis.Redis], object]] = {
 
 
 @pytest.fixture
-def outage(client: redis.Redis, clock: Clock) -> Outage:
+def outage(client: redis.Redis, clock: Clock) -> RedisOutage:
     """What all stores over `client` share, with a clock that stands."""
-    return Outage.of(client, clock)
+    return RedisOutage.of(client, clock)
 
 
 def test_every_operation_says_that_redis_is_down(
     real_client: redis.Redis, redis_server: RedisServer, clock: Clock
 ) -> None:
-    Outage.of(real_client, clock)
+    RedisOutage.of(real_client, clock)
     for operate in OPERATIONS.values():
         operate(real_client)
     redis_server.stop()
@@ -64,7 +65,7 @@ def test_a_client_made_while_redis_is_down_works_when_it_comes_up(
 ) -> None:
     redis_server.stop()
     with connect(redis_url) as client:
-        Outage.of(client, clock)
+        RedisOutage.of(client, clock)
         sent = RedisSent(client)
         with pytest.raises(StoreUnavailable):
             sent.accepted("push")
@@ -86,7 +87,7 @@ def test_after_a_restart_the_first_operation_of_every_idle_connection_works(
 def test_a_hundred_threads_wait_about_a_second_for_a_redis_that_hangs(
     real_client: redis.Redis, redis_server: RedisServer, clock: Clock
 ) -> None:
-    Outage.of(real_client, clock)
+    RedisOutage.of(real_client, clock)
     sent = RedisSent(real_client)
     sent.accepted("push")
 
@@ -107,7 +108,7 @@ def test_a_redis_that_hangs_costs_one_operation_its_patience_and_the_next_nothin
     real_client: redis.Redis, redis_server: RedisServer, clock: Clock
 ) -> None:
     """Whichever store of the process asks: the listener takes one call after the other."""
-    Outage.of(real_client, clock)
+    RedisOutage.of(real_client, clock)
     RedisSent(real_client).accepted("push")
     with redis_server.paused():
         with pytest.raises(StoreUnavailable):
@@ -120,7 +121,7 @@ def test_a_redis_that_hangs_costs_one_operation_its_patience_and_the_next_nothin
 
 
 def test_redis_is_left_alone_for_some_seconds_and_then_asked_again(
-    client: redis.Redis, outage: Outage, clock: Clock
+    client: redis.Redis, outage: RedisOutage, clock: Clock
 ) -> None:
     with pytest.raises(StoreUnavailable, match="hangs"), outage.noticed():
         raise redis.TimeoutError("it hangs")
@@ -134,7 +135,7 @@ def test_redis_is_left_alone_for_some_seconds_and_then_asked_again(
 
 
 def test_while_one_operation_tries_again_the_others_fail_at_once(
-    client: redis.Redis, outage: Outage, clock: Clock
+    client: redis.Redis, outage: RedisOutage, clock: Clock
 ) -> None:
     sent = RedisSent(client)
     with pytest.raises(StoreUnavailable), outage.noticed():
@@ -147,7 +148,9 @@ def test_while_one_operation_tries_again_the_others_fail_at_once(
     assert not sent.accepted("push")
 
 
-def test_an_outage_goes_on_when_the_one_that_tries_fails(client: redis.Redis, outage: Outage, clock: Clock) -> None:
+def test_an_outage_goes_on_when_the_one_that_tries_fails(
+    client: redis.Redis, outage: RedisOutage, clock: Clock
+) -> None:
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match=r"^Redis: it hangs"), outage.noticed():
             raise redis.TimeoutError("it hangs")
@@ -156,7 +159,7 @@ def test_an_outage_goes_on_when_the_one_that_tries_fails(client: redis.Redis, ou
         clock.time += RETRY_S
 
 
-def test_a_command_that_redis_refuses_is_no_outage(client: redis.Redis, outage: Outage, clock: Clock) -> None:
+def test_a_command_that_redis_refuses_is_no_outage(client: redis.Redis, outage: RedisOutage, clock: Clock) -> None:
     """Nor does it prolong one: whoever refuses is there."""
     client.lpush(keys.latest(DEVICE), "mine")
     with pytest.raises(StoreUnavailable, match="ResponseError"):
@@ -170,7 +173,7 @@ def test_a_command_that_redis_refuses_is_no_outage(client: redis.Redis, outage: 
     assert not RedisSent(client).accepted("push")
 
 
-def test_an_outage_of_one_redis_is_none_of_another(client: redis.Redis, outage: Outage, redis_url: str) -> None:
+def test_an_outage_of_one_redis_is_none_of_another(client: redis.Redis, outage: RedisOutage, redis_url: str) -> None:
     with pytest.raises(StoreUnavailable), outage.noticed():
         raise redis.TimeoutError("it hangs")
     with connect(redis_url) as other:

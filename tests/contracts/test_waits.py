@@ -21,6 +21,7 @@ from tests.contracts.conftest import Clock
 
 TOKEN = "fX9_q:APA91bH-Example_Token~0123456789"
 DEVICE = Device(account_id="0011223344556677889900aabbccddee", device_id="aabbccddeeff00112233445566778899")
+OTHER = Device(account_id=DEVICE.account_id, device_id="desk-phone.2~b")
 
 
 @pytest.fixture
@@ -168,6 +169,61 @@ def test_a_phone_that_came_by_one_call_s_registration_token_answers_the_others_t
     for wait in both:
         waits.add(wait)
     assert set(arrive(waits, None, "second")) == both
+
+
+def register(waits: RedisWaits, token: str | None, device: Device = DEVICE, digest: str | None = "d") -> list[Wait]:
+    """Have `device` register and return the calls that waited for it."""
+    return list(waits.arrive(token=token, registration_token=None, device=device, digest=digest).waits)
+
+
+def test_a_device_that_comes_with_a_new_token_finds_the_calls_for_the_one_it_had_before(waits: RedisWaits) -> None:
+    register(waits, "old token")
+    waits.add(call(1, token="old token", s=10))
+    waits.add(call(2, token="new token", s=20))
+    assert register(waits, "new token") == [call(1, token="old token", s=10), call(2, token="new token", s=20)]
+    assert waits.waiting() == []
+
+
+@pytest.mark.parametrize("token", [None, "unknown app's"])
+def test_a_device_that_teaches_nothing_finds_the_calls_for_its_token_each_time(
+    waits: RedisWaits, token: str | None
+) -> None:
+    register(waits, "old token")
+    for number in (1, 2):
+        waits.add(call(number, token="old token"))
+        assert register(waits, token, digest=None) == [call(number, token="old token")]
+
+
+def test_the_token_of_before_is_the_device_s_own_and_no_other_s(waits: RedisWaits) -> None:
+    register(waits, "old token")
+    waits.add(call(token="old token"))
+    assert register(waits, "new token", OTHER) == []
+    assert waits.waiting() == [call(token="old token")]
+
+
+def test_a_token_that_moved_to_another_device_leaves_its_calls_to_that_one(waits: RedisWaits) -> None:
+    """A phone signs in as another device: who calls that one must not be answered when the first gets a new phone."""
+    register(waits, "moved")
+    register(waits, "moved", OTHER)
+    waits.add(call(token="moved"))
+    assert register(waits, "new token") == []
+    assert register(waits, "moved", OTHER) == [call(token="moved")]
+
+
+def test_a_token_of_before_that_the_registration_token_leads_to_as_well_is_claimed_once(waits: RedisWaits) -> None:
+    register(waits, "old token")
+    waits.add(call(token="old token", registration_token="58ecec69"))
+    found = waits.arrive(token="new token", registration_token="58ecec69", device=DEVICE, digest="d")
+    assert found.waits == (call(token="old token", registration_token="58ecec69"),)
+
+
+def test_a_new_token_costs_three_round_trips_once_and_then_one(waits: RedisWaits, client: redis.Redis) -> None:
+    register(waits, "old token")
+    with round_trips(client) as sent:
+        register(waits, "new token")
+        register(waits, "new token")
+        register(waits, "new token")
+    assert len(sent) == 3 + 1 + 1
 
 
 def test_an_unknown_registration_token_finds_nobody(waits: RedisWaits) -> None:

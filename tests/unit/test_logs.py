@@ -174,3 +174,10 @@ def test_quiet_tells_each_subject_once_in_its_period() -> None:
         quiet.due(subject, now) for subject, now in (("a", 0.0), ("a", 59.9), ("b", 59.9), ("a", 60.0), ("a", 61.0))
     ]
     assert told == [True, False, True, True, False]
+
+
+def test_what_is_not_told_is_counted_per_subject_until_it_is() -> None:
+    quiet = Quiet(60.0)
+    assert [quiet.count("webpush", now) for now in (0.0, 1.0, 59.9)] == [1, 0, 0]
+    assert quiet.count("query", 59.9) == 1
+    assert [quiet.count("webpush", now) for now in (60.0, 61.0, 120.0)] == [3, 0, 2]

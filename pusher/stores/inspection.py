@@ -1,0 +1,39 @@
+"""What Redis says of itself, for `pusher check`."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from pusher.stores.connection import RedisOutage
+
+#: EXPIRE with NX and GT, which keep waiting calls alive, came with it.
+OLDEST = (7, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisState:
+    """What decides whether it can be used."""
+
+    version: str
+    too_old: bool
+    #: Whether it follows another server, and so takes no writes.
+    replica: bool
+    #: What it does when its memory is full, such as `allkeys-lru`; None where it refuses writes or has no limit.
+    eviction: str | None
+
+
+def inspect(client: "redis.Redis") -> RedisState:
+    """Ask Redis once. Raises `StoreUnavailable`."""
+    with RedisOutage.of(client).noticed():
+        info: dict[str, Any] = client.info()
+    version = str(info.get("redis_version", ""))
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    return RedisState(
+        version=version,
+        too_old=numbers < OLDEST,
+        replica=info.get("role") == "slave",
+        eviction=policy if policy != "noeviction" and info.get("maxmemory") else None,
+    )
