@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ _SCHEMES = {
     "PUSHER_PROXY_URL": ("http",),
 }
 
+_ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
 
 def broker_url(environment: Mapping[str, str]) -> str:
     """Return Celery's broker: its own URL, else the bus'."""
@@ -38,9 +41,11 @@ class Settings:
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     #: CouchDB, or an embedded SQLite file.
     documents_url: str = field(default="sqlite:///pusher.db", repr=False)
+    #: Kazoo's zone of this process, where the installation has zones.
+    zone: str | None = None
     #: Seconds a push is worth sending, counted from its arrival.
     wake_window_s: float = 20.0
-    #: PEM file of more certificate authorities for provider TLS.
+    #: PEM file of more certificate authorities for TLS to providers and CouchDB.
     ca_file: str | None = None
     #: HTTP proxy (CONNECT) for provider connections.
     proxy_url: str | None = field(default=None, repr=False)
@@ -61,6 +66,7 @@ class Settings:
             broker_url=_url(given, "PUSHER_BROKER_URL", broker_url(given)),
             redis_url=_url(given, "PUSHER_REDIS_URL", defaults.redis_url),
             documents_url=_url(given, "PUSHER_DOCUMENTS_URL", defaults.documents_url),
+            zone=_zone(given, "PUSHER_ZONE"),
             wake_window_s=_seconds(given, "PUSHER_WAKE_WINDOW_S", defaults.wake_window_s),
             ca_file=_file(given, "PUSHER_CA_FILE"),
             proxy_url=_url(given, "PUSHER_PROXY_URL", "") or None,
@@ -92,6 +98,14 @@ def _url(given: Mapping[str, str], name: str, default: str) -> str:
         raise SettingsInvalid(name, "names no host")
     if parts.scheme in ("amqp", "amqps") and (parts.query or parts.fragment):
         raise SettingsInvalid(name, "takes no options: in a password, ? is written %3F and # is written %23")
+    return value
+
+
+def _zone(given: Mapping[str, str], name: str) -> str | None:
+    value = given.get(name)
+    # It must not be mistaken for a key of the pusher document that is something else.
+    if value is not None and (not _ZONE.fullmatch(value) or value == "default" or value.startswith("pvt_")):
+        raise SettingsInvalid(name, "is not a zone: letters, digits, _, . and -, and not default")
     return value
 
 

@@ -1,8 +1,9 @@
-"""Whom TLS connections to providers trust: the system's certificate authorities and those of `PUSHER_CA_FILE`.
+"""Whom TLS connections to providers and CouchDB trust: the system's authorities and those of `PUSHER_CA_FILE`.
 
 The same for the HTTP/2 client and for `requests`, which by itself trusts certifi or what REQUESTS_CA_BUNDLE names.
 """
 
+import socket
 import ssl
 from typing import Any
 
@@ -10,6 +11,15 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from pusher.errors import SettingsInvalid
+
+#: A firewall that forgot an idle connection is noticed within 90 seconds, not by the next request that uses it.
+_SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 
 
 def client_context(ca_file: str | None) -> ssl.SSLContext:
@@ -37,13 +47,22 @@ def session(ca_file: str | None, proxy_url: str | None) -> requests.Session:
     """
     made = requests.Session()
     made.trust_env = False
+    made.mount("http://", _KeepAliveAdapter())
     made.mount("https://", _TrustingAdapter(client_context(ca_file)))
     if proxy_url is not None:
         made.proxies = {"https": proxy_url}
     return made
 
 
-class _TrustingAdapter(HTTPAdapter):
+class _KeepAliveAdapter(HTTPAdapter):
+    """Notices idle connections that died."""
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        """Make the pools as requests does, with our socket options."""
+        super().init_poolmanager(connections, maxsize, block, socket_options=_SOCKET_OPTIONS, **options)
+
+
+class _TrustingAdapter(_KeepAliveAdapter):
     """Hands urllib3 one context, complete, in place of what requests makes of `verify`."""
 
     def __init__(self, context: ssl.SSLContext) -> None:

@@ -10,6 +10,7 @@ from redis import Redis
 from pusher.bus.consumer import BusConsumer
 from pusher.bus.listener import Listener, settings_watcher
 from pusher.bus.publisher import BusPublisher
+from pusher.documents.couchdb import CouchDBDocuments
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.documents.system_config import SystemConfig
 from pusher.flows.accept_push import AcceptPush
@@ -39,7 +40,7 @@ class Edges:
 
     settings: Settings
     redis: Redis
-    documents: SQLiteDocuments
+    documents: CouchDBDocuments | SQLiteDocuments
     system_config: SystemConfig
     waits: RedisWaits
     publisher: BusPublisher
@@ -47,14 +48,14 @@ class Edges:
     @classmethod
     def of(cls, settings: Settings, redis_client: Redis | None = None) -> Self:
         """Return the edges that `settings` name; the demo brings a Redis of its own. Raises `SettingsInvalid`."""
-        documents = SQLiteDocuments.from_url(settings.documents_url)
+        documents = _documents(settings)
         client = connect(settings.redis_url) if redis_client is None else redis_client
         return cls(
             settings=settings,
             redis=client,
             waits=RedisWaits(client),
             documents=documents,
-            system_config=SystemConfig(documents),
+            system_config=SystemConfig(documents, zone=settings.zone),
             publisher=BusPublisher(settings.bus_url, settings.node),
         )
 
@@ -70,6 +71,12 @@ class Edges:
         self.system_config.close()
         self.documents.close()
         self.redis.close()
+
+
+def _documents(settings: Settings) -> CouchDBDocuments | SQLiteDocuments:
+    if settings.documents_url.startswith("sqlite:"):
+        return SQLiteDocuments.from_url(settings.documents_url)
+    return CouchDBDocuments.from_url(settings.documents_url, ca_file=settings.ca_file)
 
 
 def listener(edges: Edges, enqueue: Enqueue) -> Listener:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.couchdb import CouchDB
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.redis import RedisServer
 
@@ -25,6 +26,25 @@ def redis_url(redis_server: RedisServer) -> str:
     redis_server.start()
     redis_server.flush()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def couchdb_server() -> Iterator[CouchDB]:
+    """A private server with CouchDB's API; a test may stop and restart it."""
+    server = CouchDB()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def couchdb(couchdb_server: CouchDB) -> CouchDB:
+    """A running CouchDB without databases, which behaves."""
+    couchdb_server.start()
+    couchdb_server.reset()
+    return couchdb_server
 
 
 @pytest.fixture(scope="session")

@@ -42,8 +42,11 @@ def change(documents: Documents, apply: Callable[[dict[str, Any]], None]) -> Sav
 
 
 def is_app_id(name: str) -> bool:
-    """Tell whether key `name` of the document is an app's: not CouchDB's, not Kazoo's own, not the default."""
-    return bool(name) and name != DEFAULT and not name.startswith(("_", "pvt_"))
+    """Tell whether key `name` of the document may be an app's: not CouchDB's, not Kazoo's own, not the default.
+
+    Nor is a node of Kazoo's, such as `kazoo_apps@host`. A zone looks like an app; `TypedSettings` knows which is ours.
+    """
+    return bool(name) and name != DEFAULT and "@" not in name and not name.startswith(("_", "pvt_"))
 
 
 def set_apple_certificate(document: dict[str, Any], app_id: str, certificate: str, host: str | None = None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pusher.documents import pusher_document
 from pusher.documents.typed_settings import TypedSettings
-from pusher.errors import DocumentsUnavailable
+from pusher.errors import DocumentsUnavailable, SettingsInvalid
 from pusher.logs import Quiet, event
 from pusher.ports import Documents
 from pusher.push.app import App, ProviderName
@@ -85,6 +85,10 @@ class SystemConfig:
         Raises `DocumentsUnavailable`, only while nothing was ever read.
         """
         return tuple(self._settings().apps.values())
+
+    def skipped(self) -> tuple[SettingsInvalid, ...]:
+        """Return what of the document cannot be used. Raises `DocumentsUnavailable`, as the others do."""
+        return self._settings().skipped
 
     def drop(self) -> None:
         """Have the next call read the document again: it changed."""

@@ -27,18 +27,21 @@ class TypedSettings:
     user_agents: tuple[UserAgentRule, ...]
     #: What the document says of its apps, and under `default` of all others.
     apps: Mapping[tuple[str, ProviderName], App]
+    #: What cannot be used and counts as absent.
+    skipped: tuple[SettingsInvalid, ...]
 
     @classmethod
     def of(cls, document: Mapping[str, Any], zone: str | None) -> Self:
         """Return what `document` says to processes in `zone`, where zones are used."""
         reader = _Reader(document, (DEFAULT,) if zone is None else (zone, DEFAULT))
         apps = {}
-        for name in [DEFAULT, *filter(is_app_id, document)]:
+        for name in [DEFAULT, *(name for name in document if is_app_id(name) and name != zone)]:
             for provider in ProviderName:
                 app = reader.app(name, provider)
                 if app is not None:
                     apps[name, provider] = app
-        return cls(user_agents=tuple(reader.user_agents()), apps=apps)
+        rules = tuple(reader.user_agents())
+        return cls(user_agents=rules, apps=apps, skipped=tuple(reader.skipped.values()))
 
     def app(self, app_id: str, provider: ProviderName) -> App | None:
         """Return the app's settings for `provider`, None where neither app nor default knows it."""
@@ -64,7 +67,8 @@ class _Reader:
         self._document = document
         #: Where a setting is looked for after the app's own level.
         self._shared_levels = shared_levels
-        self._told: set[str] = set()
+        #: What was skipped so far, by its path.
+        self.skipped: dict[str, SettingsInvalid] = {}
 
     def app(self, app_id: str, provider: ProviderName) -> App | None:
         """Return what `app_id` and the shared levels say about it, None where its own level does not know the provider.
@@ -156,8 +160,8 @@ class _Reader:
 
     def _skip(self, problem: SettingsInvalid) -> None:
         # What stands at a shared level is looked at for every app.
-        if problem.name not in self._told:
-            self._told.add(problem.name)
+        if problem.name not in self.skipped:
+            self.skipped[problem.name] = problem
             event(log, logging.WARNING, "setting skipped", setting=problem.name, problem=problem.problem)
 
 

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pusher.documents.couchdb import CouchDBDocuments
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.simulators.handset import HandsetSimulator
 from pusher.simulators.proxy import Call, ProxySimulator
 from pusher.simulators.stage import Stage
+from tests.support.couchdb import create_database
 from tests.support.until import until
 
 BIN = Path(sys.executable).parent
@@ -23,11 +25,19 @@ PATIENCE_S = 30.0
 class System:
     """Starts and stops Pusher's processes; everything they print lands in one file each."""
 
-    def __init__(self, folder: Path, bus_url: str, redis_url: str, stage: Stage, wake_window_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bus_url: str,
+        redis_url: str,
+        stage: Stage,
+        wake_window_s: float,
+        documents_url: str | None = None,
+    ) -> None:
         self.folder = folder
         self.bus_url = bus_url
         self.stage = stage
-        self.documents_url = f"sqlite:///{folder}/pusher.db"
+        self.documents_url = f"sqlite:///{folder}/pusher.db" if documents_url is None else documents_url
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PUSHER_")},
             "PUSHER_BUS_URL": bus_url,
@@ -38,7 +48,12 @@ class System:
         }
         self.proxy = ProxySimulator(bus_url)
         self._running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
-        self.documents = SQLiteDocuments.from_url(self.documents_url)
+        self.documents: CouchDBDocuments | SQLiteDocuments
+        if documents_url is None:
+            self.documents = SQLiteDocuments.from_url(self.documents_url)
+        else:
+            create_database(documents_url, "system_config")
+            self.documents = CouchDBDocuments.from_url(documents_url, ca_file=str(stage.authority.ca_file))
         self.documents.save("system_config", stage.pusher_document())
 
     def start(self) -> None:
@@ -121,10 +136,17 @@ class System:
 
 
 @contextmanager
-def running_system(folder: Path, bus_url: str, redis_url: str, *, wake_window_s: float = 20.0) -> Iterator[System]:
-    """Yield a system whose calls are answered."""
+def running_system(
+    folder: Path,
+    bus_url: str,
+    redis_url: str,
+    *,
+    wake_window_s: float = 20.0,
+    documents_url: str | None = None,
+) -> Iterator[System]:
+    """Yield a system whose calls are answered, with its documents in SQLite or in the CouchDB at `documents_url`."""
     with Stage(folder / "stage", bus_url) as stage:
-        system = System(folder, bus_url, redis_url, stage, wake_window_s)
+        system = System(folder, bus_url, redis_url, stage, wake_window_s, documents_url)
         try:
             system.start()
             yield system

@@ -57,7 +57,12 @@ def test_a_worker_that_cannot_work_ends_with_one_line_instead_of_taking_pushes(s
 
 def test_check_finds_everything_well(system):
     done = system.run("pusher", "check")
-    assert "FAILED" not in done.stdout
+    assert [line for line in done.stdout.splitlines() if not line.startswith("ok ")] == []
+    assert "canary: the listener answered a test request" in done.stdout
+    apps = [line for line in done.stdout.splitlines() if " app " in line]
+    assert len(apps) >= len(AppKind)
+    assert all("verified live" in line for line in apps)
+    assert done.stderr == ""
 
 
 def test_a_broker_restart_between_two_calls_loses_neither(system, rabbitmq):

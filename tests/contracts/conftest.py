@@ -7,9 +7,11 @@ import fakeredis
 import pytest
 import redis
 
+from pusher.documents.couchdb import CouchDBDocuments
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.ports import Documents
 from pusher.stores.connection import connect
+from tests.support.couchdb import CouchDB
 
 
 class Clock:
@@ -46,9 +48,14 @@ def real_client(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "couchdb"])
 def documents(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Documents]:
     """An empty documents store, with every database that the suite uses."""
-    store = SQLiteDocuments(tmp_path / "pusher.db")
+    if request.param == "sqlite":
+        store: CouchDBDocuments | SQLiteDocuments = SQLiteDocuments(tmp_path / "pusher.db")
+    else:
+        couchdb: CouchDB = request.getfixturevalue("couchdb")
+        couchdb.create("system_config", "account/00/11/2233445566778899aabbccddeeff")
+        store = CouchDBDocuments.from_url(couchdb.url, ca_file=None)
     yield store
     store.close()

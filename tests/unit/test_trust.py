@@ -1,5 +1,6 @@
 """Whom we trust: the system and one file, whatever requests and the environment would rather have."""
 
+import socket
 import ssl
 from pathlib import Path
 
@@ -68,6 +69,20 @@ def test_the_environment_changes_neither_trust_nor_proxy(monkeypatch: pytest.Mon
     settings = trust.session(None, None).merge_environment_settings("https://host/", {}, None, None, None)
     assert settings["verify"] is True
     assert not settings["proxies"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_idle_connection_that_died_is_noticed(scheme: str) -> None:
+    """Else the first request after a quiet hour behind a forgetful firewall would wait in vain."""
+    session = trust.session(None, None)
+    adapter = session.get_adapter(f"{scheme}://host/")
+    request = session.prepare_request(requests.Request("GET", f"{scheme}://host/"))
+    pool = adapter.get_connection_with_tls_context(request, True)  # type: ignore[attr-defined]
+    options = {(level, name): value for level, name, value in pool.conn_kw["socket_options"]}
+    assert options[socket.SOL_SOCKET, socket.SO_KEEPALIVE] == 1
+    kept = options[socket.IPPROTO_TCP, socket.TCP_KEEPIDLE] + 3 * options[socket.IPPROTO_TCP, socket.TCP_KEEPINTVL]
+    assert kept <= 90
+    assert options[socket.IPPROTO_TCP, socket.TCP_NODELAY] == 1
 
 
 @pytest.mark.parametrize(("proxy_url", "proxies"), [(None, {}), ("http://proxy:3128", {"https": "http://proxy:3128"})])
