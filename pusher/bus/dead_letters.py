@@ -87,11 +87,11 @@ def _fetch(connection: Connection) -> list[tuple[DeadLetter, Message]]:
     queue = DEAD(connection.channel())
     messages = []
     while (message := queue.get(no_ack=False, accept=None)) is not None:
-        messages.append((_letter(message), message))
+        messages.append((letter_of(message), message))
     return messages
 
 
-def _letter(message: Message) -> DeadLetter:
+def letter_of(message: Message) -> DeadLetter:
     """Return what our own headers say, else RabbitMQ's, which it adds to what it moves here by itself."""
     body = body_of(message)
     headers: dict[str, Any] = message.headers

@@ -100,6 +100,12 @@ def describe(facts: CertificateFacts) -> str:
     )
 
 
+def certificate_summary(facts: CertificateFacts, host: str) -> str:
+    """Return in a line what a certificate reaches `host` with."""
+    topics = ", ".join(facts.topics) or "topics not named"
+    return f"apple, certificate for {topics}, {facts.days_left} days left, {host}"
+
+
 def summary(app: App, now: datetime) -> str:
     """Return in a line what `app` reaches its provider with. Raises `CredentialInvalid` for what will not work."""
     match app:
@@ -107,9 +113,7 @@ def summary(app: App, now: datetime) -> str:
             check_token_key(key.private_key, key.key_id, key.team_id)
             return f"apple, key {key.key_id} of team {key.team_id}, {app.host}"
         case AppleApp(certificate=str(pem)):
-            facts = check_certificate(pem, now)
-            topics = ", ".join(facts.topics) or "topics not named"
-            return f"apple, certificate for {topics}, {facts.days_left} days left, {app.host}"
+            return certificate_summary(check_certificate(pem, now), app.host)
         case FirebaseApp(service_account=Mapping() as account):
             check_service_account(json.dumps(dict(account)))
             return f"firebase, project {account['project_id']}, {app.host}"

@@ -1,6 +1,7 @@
 """Requests to the HTTP server that holds documents: bounded in time, size and number; none while it is away."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from pusher.outage import Outage
 
 #: Seconds for a request from its begin to the last byte of its answer.
 ANSWER_WITHIN_S = 4.0
-#: Seconds to wait while others use all places. With a server that hangs, a queue of saves would otherwise keep all
-#: threads of a worker from pushing.
+#: Seconds without any answer after which nobody waits for a place any more. With a server that hangs, a queue of saves
+#: would otherwise keep all threads of a worker from pushing.
 TURN_TIMEOUT_S = 1.0
 #: As many requests at once as a session of requests keeps connections to one host.
 MAX_AT_ONCE = 10
@@ -53,17 +54,18 @@ class HTTPServer:
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._outage = Outage(name, DocumentsUnavailable)
         self._places = threading.BoundedSemaphore(MAX_AT_ONCE)
+        #: Monotonic seconds when a place was given back last.
+        self._given_back = 0.0
 
     def ask(self, method: str, url: str, body: bytes | None = None) -> Answer:
         """Return the answer to one request, whatever its status. Raises `DocumentsUnavailable`."""
         self._outage.tell()
-        if not self._places.acquire(timeout=TURN_TIMEOUT_S):
-            raise DocumentsUnavailable(f"{self.name}: {MAX_AT_ONCE} requests are under way and none has ended")
+        self._take_place()
         try:
             # It may have begun while we waited.
             self._outage.let_pass()
         except DocumentsUnavailable:
-            self._places.release()
+            self._give_back()
             raise
         try:
             answer = self._answer(method, url, body)
@@ -90,12 +92,22 @@ class HTTPServer:
             except (OSError, ValueError, PusherError) as error:
                 done.set_exception(error)
             finally:
-                self._places.release()
+                self._give_back()
                 if not done.done():
                     done.set_exception(DocumentsUnavailable(f"{self.name}: asking failed, see the traceback"))
 
         threading.Thread(target=run, name="documents", daemon=True).start()
         return done.result(deadline.remaining_s())
+
+    def _take_place(self) -> None:
+        deadline = Deadline.after(ANSWER_WITHIN_S)
+        while not self._places.acquire(timeout=TURN_TIMEOUT_S):
+            if deadline.passed or time.monotonic() - self._given_back >= TURN_TIMEOUT_S:
+                raise DocumentsUnavailable(f"{self.name}: {MAX_AT_ONCE} requests are under way and none ends")
+
+    def _give_back(self) -> None:
+        self._given_back = time.monotonic()
+        self._places.release()
 
     def _patient(self, method: str, url: str, body: bytes | None, deadline: Deadline) -> Answer:
         try:

@@ -24,10 +24,13 @@ class RedisState:
     eviction: str | None
 
 
-def inspect(client: "redis.Redis") -> RedisState:
-    """Ask Redis once. Raises `StoreUnavailable`."""
+def inspect(client: "redis.Redis") -> RedisState | None:
+    """Ask Redis once; None where it answers and lets our user not ask INFO. Raises `StoreUnavailable`."""
     with RedisOutage.of(client).noticed():
-        info: dict[str, Any] = client.info()
+        try:
+            info: dict[str, Any] = client.info()
+        except redis.exceptions.NoPermissionError:
+            return None
     version = str(info.get("redis_version", ""))
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     policy = str(info.get("maxmemory_policy", "noeviction"))

@@ -16,8 +16,11 @@ from pusher.bus.connection import connect
 from pusher.bus.dead_letters import DeadLetters
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, declare_queue, push_requests, registrations
+from pusher.cli.advice import ADVICE
+from pusher.cli.table import printable
 from pusher.documents import pusher_document
 from pusher.documents.sqlite import SQLiteDocuments
+from pusher.push.outcome import FailureReason
 from pusher.push.wait import Wait
 from pusher.registration.device import Device
 from pusher.simulators.authority import Authority
@@ -287,63 +290,6 @@ def test_a_letter_that_cannot_go_back_stays(pusher: Pusher, bus_url: str, publis
     assert [letter.body for letter in DeadLetters(bus_url, publisher).read()] == [b"from nowhere"]
 
 
-def verdicts(said: str) -> dict[str, str]:
-    """Return `ok` or `FAILED` by subject."""
-    words = [line.split(maxsplit=1) for line in said.splitlines()]
-    return {rest.partition(": ")[0]: verdict for verdict, rest in words}
-
-
-def test_check_says_ok_where_everything_is(pusher: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
-    documents.save("system_config", stage.pusher_document())
-    said = pusher.done("check")
-    apps = {f"app {kind}": "ok" for kind in AppKind}
-    assert verdicts(said) == {"bus": "ok", "redis": "ok", "documents": "ok", **apps}
-    assert f"app {AppKind.APPLE_CERTIFICATE}: apple, certificate for com.example.certphone.voip, 364 days left" in said
-
-
-def test_check_without_any_app_fails(pusher: Pusher) -> None:
-    result = pusher("check")
-    assert (result.exit_code, result.stderr) == (1, "Error: 1 of the above failed\n")
-    assert verdicts(result.stdout) == {"bus": "ok", "redis": "ok", "documents": "ok", "apps": "FAILED"}
-
-
-@pytest.mark.parametrize(
-    ("variable", "url", "subject"),
-    [
-        ("PUSHER_BUS_URL", "amqp://u:geheim@127.0.0.1:{port}//", "bus"),
-        ("PUSHER_BROKER_URL", "amqp://u:geheim@127.0.0.1:{port}//", "tasks"),
-        ("PUSHER_REDIS_URL", "redis://:geheim@127.0.0.1:{port}/0", "redis"),
-        ("PUSHER_DOCUMENTS_URL", "sqlite:////no/such/folder/pusher.db", "documents"),
-    ],
-)
-def test_check_names_what_cannot_be_reached(
-    pusher: Pusher, authority: Authority, variable: str, url: str, subject: str
-) -> None:
-    add_key(pusher, authority)
-    with reserve_port() as holder:
-        result = pusher("check", env={variable: url.format(port=port_of(holder))})
-    assert (result.exit_code, result.stderr) == (1, "Error: 1 of the above failed\n")
-    found = verdicts(result.stdout)
-    assert [name for name, verdict in found.items() if verdict == "FAILED"] == [subject]
-    assert "geheim" not in result.output
-    if variable == "PUSHER_BROKER_URL":
-        assert found["bus"] == "ok"
-
-
-def test_check_names_a_wrong_password_and_a_wrong_exchange(pusher: Pusher, authority: Authority, bus_url: str) -> None:
-    add_key(pusher, authority)
-    refused = pusher("check", env={"PUSHER_BUS_URL": bus_url.replace("guest:guest", "guest:wrong")})
-    assert refused.exit_code == 1
-    assert "ACCESS_REFUSED" in refused.stdout
-    with channel_to(bus_url) as channel:
-        channel.exchange_delete("targeted")
-        channel.exchange_declare("targeted", "direct", durable=True, auto_delete=False)
-    wrong = pusher("check")
-    assert wrong.exit_code == 1
-    assert verdicts(wrong.stdout)["bus"] == "FAILED"
-    assert "targeted" in wrong.stdout
-
-
 @pytest.mark.parametrize(
     ("section", "problem"),
     [
@@ -353,13 +299,10 @@ def test_check_names_a_wrong_password_and_a_wrong_exchange(pusher: Pusher, autho
         ({"firebase": {"service_account": {"type": "service_account"}}}, "the service account lacks"),
     ],
 )
-def test_check_and_list_apps_name_a_credential_that_will_not_work(
+def test_list_apps_names_a_credential_that_will_not_work(
     pusher: Pusher, documents: SQLiteDocuments, section: dict[str, Any], problem: str
 ) -> None:
     documents.save("system_config", {"_id": "pusher", APP: section})
-    result = pusher("check")
-    assert result.exit_code == 1
-    assert f"FAILED  app {APP}: {problem}" in result.stdout
     assert f"unusable: {problem}" in pusher.done("maintenance", "list-apps")
 
 
@@ -393,25 +336,75 @@ def test_a_test_push_reaches_the_phone(staged: Pusher, stage: Stage, documents: 
     assert len(handset.pushed_at) == 1
 
 
-def test_what_the_provider_says_against_a_push_is_one_line(
-    staged: Pusher, stage: Stage, documents: SQLiteDocuments
+def refused(staged: Pusher) -> tuple[str, dict[str, Any]]:
+    """Have a push refused, and return what is said on standard output without `--json` and with it."""
+    said = staged(*TEST_PUSH)
+    as_json = staged(*TEST_PUSH, "--json")
+    verdict = json.loads(as_json.stdout)
+    assert (said.exit_code, as_json.exit_code) == (1, 1)
+    assert said.stderr == as_json.stderr == f"Error: {verdict['reason']} ({printable(verdict['code'])})\n"
+    return said.stdout, verdict
+
+
+#: What a provider answers, and what is made of it: outcome, Push-Reason, and a piece of what is said with it.
+VERDICTS = {
+    AppKind.APPLE_KEY: [
+        (503, "ServiceUnavailable", "try_later", "provider_unavailable", "APNs is unavailable."),
+        (
+            403,
+            "InvalidProviderToken",
+            "refused",
+            "credential_refused",
+            "key id, team id and key do not belong together",
+        ),
+        (400, "BadDeviceToken", "refused", "token_mismatch", "the other environment (sandbox or production)"),
+        (413, "PayloadTooLarge", "refused", "payload_too_large", "the payload is too large"),
+        (400, "BadTopic", "refused", "refused", "see setting apple.apns_topic"),
+        (410, "Unregistered", "token_dead", "dead_token", "The app was removed from the device."),
+    ],
+    AppKind.FIREBASE: [
+        (404, "UNREGISTERED", "token_dead", "dead_token", "The app was removed from the device."),
+        (403, "SENDER_ID_MISMATCH", "refused", "token_mismatch", "another Firebase project"),
+        (429, "QUOTA_EXCEEDED", "try_later", "provider_unavailable", "The project's quota is used up."),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", VERDICTS)
+def test_the_verdict_on_a_push_is_told_in_words(
+    staged: Pusher, stage: Stage, documents: SQLiteDocuments, kind: AppKind
 ) -> None:
-    handset = stage.handset(AppKind.APPLE_KEY)
-    save_push(documents, Token_ID=handset.token, Token_Type="apple", Token_App=handset.app_id)
-    stage.apns.next(Answer(status=503, reason="ServiceUnavailable"), token=handset.token)
-    assert "not accepted now, trying later may help (ServiceUnavailable)" in staged.fails(*TEST_PUSH)
-    stage.apns.next(Answer(status=403, reason="InvalidProviderToken"), times=9, token=handset.token)
-    line = staged.fails(*TEST_PUSH)
-    assert line.startswith("refused, credential_refused: ")
-    assert line.endswith(" (InvalidProviderToken)")
-    assert handset.token not in line
+    handset = stage.handset(kind)
+    save_push(documents, Token_ID=handset.token, Token_Type=handset.token_type, Token_App=handset.app_id)
+    provider = stage.fcm if kind is AppKind.FIREBASE else stage.apns
+    for status, code, outcome, reason, sentence in VERDICTS[kind]:
+        provider.next(Answer(status=status, reason=code), times=2, token=handset.token)
+        said, verdict = refused(staged)
+        assert (verdict["outcome"], verdict["reason"], verdict["code"]) == (outcome, reason, code)
+        assert sentence in verdict["detail"]
+        assert (verdict["means"], verdict["todo"]) == tuple(ADVICE[FailureReason(reason)])
+        for words in (code, verdict["detail"], verdict["means"], verdict["todo"]):
+            assert f" {words}\n" in said
+        assert handset.token not in said + str(verdict)
+    assert handset.pushed_at == []
 
 
-def test_a_dead_token_is_told(staged: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
-    handset = stage.handset(AppKind.APPLE_KEY)
-    stage.apns.kill_token(handset.token)
+def test_an_accepted_push_is_told_to_machines(staged: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
+    handset = stage.handset(AppKind.FIREBASE, wakes=False)
+    save_push(documents, Token_ID=handset.token, Token_Type="firebase", Token_App=handset.app_id)
+    verdict = json.loads(staged.done(*TEST_PUSH, "--json"))
+    assert (verdict["outcome"], verdict["provider"], verdict["app"]) == ("accepted", "firebase", handset.app_id)
+    assert verdict["ref"] == stage.pushes_to(handset.token)[0]
+    assert {verdict[name] for name in ("reason", "code", "detail", "means", "todo")} == {None}
+
+
+def test_a_provider_that_is_away_is_told(staged: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:
+    handset = stage.handset(AppKind.APPLE_CERTIFICATE)
     save_push(documents, Token_ID=handset.token, Token_Type="apple", Token_App=handset.app_id)
-    assert staged.fails(*TEST_PUSH) == "the provider says that the token is dead (Unregistered)"
+    stage.apns.close()
+    said, verdict = refused(staged)
+    assert (verdict["outcome"], verdict["detail"]) == ("try_later", None)
+    assert "cannot connect: Connection refused" in said
 
 
 def test_a_device_that_is_not_known_is_told(staged: Pusher) -> None:
@@ -436,7 +429,9 @@ def test_a_device_that_never_registered_is_told(
 
 def test_an_app_or_a_provider_that_is_not_known_is_told(staged: Pusher, documents: SQLiteDocuments) -> None:
     save_push(documents, Token_ID=TOKEN, Token_Type="apple", Token_App="org.example.unknown")
-    assert staged.fails(*TEST_PUSH).startswith("refused, unknown_app: ")
+    said, verdict = refused(staged)
+    assert verdict["reason"] == "unknown_app"
+    assert "Add the app under the id in the field app." in said
     documents_again = documents.read(DEVICE.database, DEVICE.device_id)
     documents_again["push"]["Token-Type"] = "pigeon\n"
     documents.save(DEVICE.database, documents_again)

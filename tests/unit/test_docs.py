@@ -12,6 +12,7 @@ import pytest
 
 from pusher.push.outcome import FailureReason
 from pusher.registration.device import Device
+from pusher.registration.rfc8599 import RefusalReason
 from pusher.stores import keys
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def test_every_redis_key_is_described_and_no_other() -> None:
     described = {re.escape(key) for key in first_column("docs/reference/redis-keys.md", "")}
     patterns = {re.sub(r"<[^>]+>", ".+", key.replace(r"\ ", " ")) for key in described}
     device = Device(account_id="0" * 32, device_id="d")
-    made = {keys.DEADLINES, keys.latest(device), keys.learned(device)} | {
+    made = {keys.DEADLINES, keys.token(device), keys.latest(device), keys.learned(device)} | {
         make("x") for make in (keys.waits, keys.registration, keys.owner, keys.sent, keys.shared, keys.shared_lock)
     }
     functions = [node for node in tree(ROOT / "pusher/stores/keys.py").body if isinstance(node, ast.FunctionDef)]
@@ -70,6 +71,10 @@ def test_every_redis_key_is_described_and_no_other() -> None:
 
 def test_every_push_reason_is_described_and_no_other() -> None:
     assert first_column("docs/operating.md", "Push-Reason") == {str(reason) for reason in FailureReason}
+
+
+def test_every_reason_not_to_learn_a_phone_is_described_and_no_other() -> None:
+    assert first_column("docs/operating.md", "Phones that are not learned") == {str(reason) for reason in RefusalReason}
 
 
 @cache

@@ -1,0 +1,56 @@
+"""Redis, documents and settings as `pusher check` sees them."""
+
+import time
+from collections.abc import Iterator
+
+from pusher.cli.checks.finding import Fact, Finding, failed, ok, warn
+from pusher.documents import pusher_document
+from pusher.errors import PusherError
+from pusher.stores.inspection import OLDEST, inspect
+from pusher.wiring import Edges
+
+
+def redis(edges: Edges) -> Finding:
+    """Return whether Redis can be used."""
+    began = time.monotonic()
+    try:
+        state = inspect(edges.redis)
+    except PusherError as error:
+        return failed("redis", f"{str(error).rstrip('.')}: look at PUSHER_REDIS_URL, and whether Redis runs")
+    if state is None:
+        return warn("redis", "reached; our user may not ask INFO, so version and eviction policy are not known")
+    facts: dict[str, Fact] = {"version": state.version, "ms": round(1000 * (time.monotonic() - began), 1)}
+    if state.too_old:
+        needed = ".".join(map(str, OLDEST))
+        return failed("redis", f"version {state.version} is too old: {needed} or later is needed", **facts)
+    if state.replica:
+        return failed("redis", "it is a replica and takes no writes: point PUSHER_REDIS_URL at the primary", **facts)
+    if state.eviction is not None:
+        text = "a full memory drops waiting calls, which then get no answer: set maxmemory-policy noeviction"
+        return warn("redis", f"maxmemory-policy is {state.eviction}: {text}", **facts)
+    return ok("redis", f"reached, version {state.version}", **facts)
+
+
+def documents(edges: Edges) -> Iterator[Finding]:
+    """Yield whether the documents can be read, and what of the `pusher` document cannot be used."""
+    began = time.monotonic()
+    try:
+        document = pusher_document.read(edges.documents)
+        skipped, rules = edges.system_config.skipped(), edges.system_config.user_agents()
+    except PusherError as error:
+        yield failed("documents", f"{error}: look at PUSHER_DOCUMENTS_URL")
+        return
+    ms = round(1000 * (time.monotonic() - began), 1)
+    exists = "_rev" in document
+    if exists:
+        yield ok("documents", "reached, the pusher document is there", exists=True, ms=ms)
+    else:
+        yield warn("documents", "reached, but there is no pusher document: add an app, or import Kazoo's", exists=False)
+    for problem in skipped:
+        text = f"{problem.problem}, and is skipped: correct it in the pusher document"
+        yield warn(f"setting {problem.name}", text, problem=problem.problem)
+    if rules:
+        yield ok("User-Agents", f"{len(rules)} rules: {', '.join(rule.name for rule in rules)}", rules=len(rules))
+    elif exists:
+        text = "no rule: only phones that speak RFC 8599 are learned. Others need pusher maintenance add-user-agent"
+        yield warn("User-Agents", text, rules=0)

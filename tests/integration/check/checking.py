@@ -1,0 +1,31 @@
+"""Runs `pusher check` and reads what it says."""
+
+import json
+from typing import Any
+
+from tests.unit.cli.running import Pusher
+
+Findings = dict[str, dict[str, Any]]
+
+
+def checked(pusher: Pusher, *args: str, **environment: str) -> Findings:
+    """Return the findings by subject, after seeing that exit status and standard error agree with them."""
+    result = pusher("check", "--json", *args, env=environment)
+    found = json.loads(result.stdout)
+    failures = sum(finding["status"] == "failed" for finding in found)
+    assert result.exit_code == (1 if failures else 0)
+    assert result.stderr == (f"Error: {failures} of the above failed\n" if failures else "")
+    findings = {finding["subject"]: finding for finding in found}
+    assert len(findings) == len(found), "a subject is told twice"
+    return findings
+
+
+def bad(findings: Findings, status: str = "failed") -> set[str]:
+    """Return the subjects with `status`."""
+    return {subject for subject, finding in findings.items() if finding["status"] == status}
+
+
+def verdicts(said: str) -> dict[str, str]:
+    """Return `ok`, `warn` or `FAILED` by subject, of the lines for people."""
+    words = [line.split(maxsplit=1) for line in said.splitlines()]
+    return {rest.partition(": ")[0]: verdict for verdict, rest in words}

@@ -1,0 +1,122 @@
+"""What `pusher check` sees of Redis, documents and settings."""
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from pusher.documents import pusher_document
+from pusher.documents.sqlite import SQLiteDocuments
+from pusher.simulators.stage import Stage
+from pusher.stores import inspection
+from tests.integration.check.checking import bad, checked
+from tests.support.child import port_of, reserve_port
+from tests.support.redis import RedisServer
+from tests.unit.cli.running import Pusher
+
+
+def test_redis_says_its_version(staged: Pusher, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        version = client.info("server")["redis_version"]
+    finding = checked(staged, "--offline")["redis"]
+    assert (finding["status"], finding["facts"]["version"]) == ("ok", version)
+
+
+def test_a_redis_that_is_too_old_fails(staged: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "OLDEST", (99, 0))
+    findings = checked(staged, "--offline")
+    assert bad(findings) == {"redis"}
+    assert "is too old" in findings["redis"]["text"]
+
+
+def test_a_redis_that_takes_no_writes_fails(staged: Pusher, redis_url: str) -> None:
+    with reserve_port() as holder, redis.Redis.from_url(redis_url) as client:
+        client.replicaof("127.0.0.1", str(port_of(holder)))
+        try:
+            findings = checked(staged, "--offline")
+        finally:
+            client.replicaof("NO", "ONE")
+    assert bad(findings) == {"redis"}
+    assert "point PUSHER_REDIS_URL at the primary" in findings["redis"]["text"]
+
+
+def test_a_redis_that_may_drop_waiting_calls_is_warned_of(staged: Pusher, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            assert checked(staged, "--offline")["redis"]["status"] == "ok"
+            client.config_set("maxmemory", "100mb")
+            finding = checked(staged, "--offline")["redis"]
+        finally:
+            client.config_set("maxmemory", "0")
+            client.config_set("maxmemory-policy", "noeviction")
+    assert finding["status"] == "warn"
+    assert "maxmemory-policy is allkeys-lru" in finding["text"]
+
+
+def test_a_redis_that_tells_our_user_nothing_is_reached_all_the_same(staged: Pusher, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser("limited", enabled=True, passwords=["+geheim"], keys=["*"], commands=["+@all", "-info"])
+        try:
+            url = redis_url.replace("redis://", "redis://limited:geheim@")
+            finding = checked(staged, "--offline", PUSHER_REDIS_URL=url)["redis"]
+        finally:
+            client.acl_deluser("limited")
+    assert (finding["status"], finding["text"].partition(";")[0]) == ("warn", "reached")
+
+
+def test_redis_or_documents_being_away_fails_for_themselves(staged: Pusher) -> None:
+    with reserve_port() as holder:
+        url = f"redis://:geheim@127.0.0.1:{port_of(holder)}/0"
+        findings = checked(staged, "--offline", PUSHER_REDIS_URL=url)
+    assert bad(findings) == {"redis"}
+    # Who waits stands in Redis.
+    assert findings["waiting calls"]["status"] == "warn"
+    assert "geheim" not in str(findings)
+    findings = checked(staged, "--offline", PUSHER_DOCUMENTS_URL="sqlite:////no/such/folder/pusher.db")
+    assert bad(findings) == {"documents"}
+    # Without the apps, every queue might be needed.
+    assert bad(findings, "warn") >= {"queue push.apple", "queue push.firebase"}
+
+
+def test_a_redis_that_hangs_costs_seconds(staged: Pusher, redis_server: RedisServer) -> None:
+    with redis_server.paused():
+        findings = checked(staged, "--offline")
+    assert bad(findings) == {"redis"}
+
+
+def test_an_installation_without_any_app_fails(pusher: Pusher, documents: SQLiteDocuments) -> None:
+    findings = checked(pusher)
+    assert bad(findings) == {"apps"}
+    assert findings["documents"]["status"] == "warn"
+    assert findings["documents"]["facts"] == {"exists": False}
+
+
+def test_what_the_document_says_in_vain_is_told_line_by_line(
+    staged: Pusher, stage: Stage, documents: SQLiteDocuments
+) -> None:
+    document = pusher_document.read(documents)
+    document["default"] = {"User-Agents": {"Broken": {"regex": "(", "properties": {"Token-ID": "t"}}, "Odd": 7}}
+    document["com.example.softphone"]["firebase"]["enabled"] = "perhaps"
+    documents.save("system_config", document)
+    result = staged("check", "--offline")
+    assert (result.exit_code, result.stderr) == (0, "")
+    findings = checked(staged, "--offline")
+    told = {subject for subject in findings if subject.startswith("setting ")}
+    assert told == {
+        "setting User-Agents.Broken.regex",
+        "setting User-Agents.Odd",
+        "setting com.example.softphone.firebase.enabled",
+    }
+    assert told <= bad(findings, "warn")
+    problem = findings["setting com.example.softphone.firebase.enabled"]
+    assert problem["text"].startswith("is neither true nor false, and is skipped")
+    assert findings["User-Agents"]["status"] == "warn"
+
+
+def test_a_ca_file_that_holds_no_certificate_is_a_line_and_hides_nothing(staged: Pusher, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    findings = checked(staged, PUSHER_CA_FILE=str(tmp_path / "empty.pem"))
+    assert bad(findings) == {"providers"}
+    assert findings["providers"]["text"].startswith("PUSHER_CA_FILE: ")
+    assert "app com.example.softphone (firebase)" in findings
