@@ -1,4 +1,4 @@
-"""Publishes tasks, and nothing else, with the broker's confirmation.
+"""How workers are connected: tasks, and nothing else, are published with confirmation, and reconnecting is quick.
 
 Were `confirm_publish` an option of every connection, the event dispatcher would use it too. Its connection is read by
 the worker's event loop; a pool thread that sends an event would wait for the confirmation by reading there as well, and
@@ -8,13 +8,27 @@ two readers tear a frame apart: the loop then spins for ever and a worker's call
 from typing import Any
 
 from celery.app.amqp import AMQP
-from kombu import pools
+from kombu import Connection, pools
 
 from pusher.bus.connection import transport_options
+
+#: Seconds between two attempts to reach the broker, at most.
+RECONNECT_S = 2.0
+
+
+class QuickConnection(Connection):  # type: ignore[misc]
+    """Celery's own connection waits longer with each attempt, up to half a minute: calls would die meanwhile."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Connection:
+        """Connect, trying again at distances of half a second to `RECONNECT_S`; the arguments are kombu's."""
+        pace = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": RECONNECT_S}
+        return super().ensure_connection(*args, **pace | options)
 
 
 class ConfirmedAMQP(AMQP):  # type: ignore[misc]
     """Celery's `app.amqp`, with a pool of producers on confirming connections of their own."""
+
+    Connection = QuickConnection
 
     _producer_pool: Any = None
 
