@@ -96,7 +96,12 @@ class HTTPServer:
                 if not done.done():
                     done.set_exception(DocumentsUnavailable(f"{self.name}: asking failed, see the traceback"))
 
-        threading.Thread(target=run, name="documents", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="documents", daemon=True).start()
+        except RuntimeError as error:
+            # The system has no thread to give, and this place would never be given back.
+            self._give_back()
+            raise DocumentsUnavailable(f"{self.name}: {error}") from error
         return done.result(deadline.remaining_s())
 
     def _take_place(self) -> None:

@@ -1,5 +1,6 @@
 """A CouchDB that is down, hangs, drips or breaks off: told soon, and asked again only where that is safe."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,6 +31,13 @@ def waited_s(documents: CouchDBDocuments, match: str) -> float:
     with pytest.raises(DocumentsUnavailable, match=match):
         documents.read(DATABASE, ID)
     return time.monotonic() - began
+
+
+def _asked(documents: CouchDBDocuments, couchdb: CouchDB) -> int:
+    """Have twenty threads read in vain, and return how many requests there were up to now."""
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda _: waited_s(documents, "no answer|left alone"), range(20)))
+    return len(couchdb.requests())
 
 
 SLOW = {
@@ -73,6 +81,52 @@ def test_a_hundred_threads_are_not_held_by_a_couchdb_that_hangs(documents: Couch
         assert waited_s(documents, "left alone for some seconds: no answer") < 0.2
 
 
+def test_nobody_waits_long_for_a_place_while_nothing_is_answered(documents: CouchDBDocuments, couchdb: CouchDB) -> None:
+    couchdb.misbehave("hang")
+    before, places = len(couchdb.requests()), range(http_server.MAX_AT_ONCE)
+    with ThreadPoolExecutor(len(places)) as pool:
+        first = pool.map(lambda _: waited_s(documents, "no answer"), places)
+        until(lambda: len(couchdb.requests()) == before + len(places))
+        assert waited_s(documents, "10 requests are under way and none ends") < 2 * http_server.TURN_TIMEOUT_S + 0.5
+        assert max(first) < http_server.ANSWER_WITHIN_S + SLACK_S
+
+
+def test_whoever_waits_while_others_are_answered_is_served_too(
+    documents: CouchDBDocuments, couchdb: CouchDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "TURN_TIMEOUT_S", 0.5)
+    couchdb.misbehave("delay", ms=300)
+    with ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(lambda _: documents.read(DATABASE, ID), range(50)))
+
+
+def test_a_system_without_threads_to_give_costs_no_place(
+    documents: CouchDBDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refused(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Thread", Refused)
+        for _ in range(http_server.MAX_AT_ONCE + 1):
+            with pytest.raises(DocumentsUnavailable, match="can't start new thread"):
+                documents.read(DATABASE, ID)
+    assert documents.read(DATABASE, ID)["_id"] == ID
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_during_an_outage_nobody_waits_for_a_place(documents: CouchDBDocuments, couchdb: CouchDB) -> None:
+    """All are held by requests that nobody waits for any more, and whose answers drip on."""
+    couchdb.misbehave(**SLOW["drips headers"])  # type: ignore[arg-type]
+    places = range(http_server.MAX_AT_ONCE)
+    with ThreadPoolExecutor(len(places)) as pool:
+        list(pool.map(lambda _: waited_s(documents, "no answer"), places))
+    assert waited_s(documents, "left alone for some seconds: no answer") < 0.5
+    with couchdb.refusing():
+        pass
+
+
 @pytest.mark.usefixtures("_impatient")
 def test_it_is_asked_again_after_some_seconds(
     documents: CouchDBDocuments, couchdb: CouchDB, monkeypatch: pytest.MonkeyPatch
@@ -83,6 +137,10 @@ def test_it_is_asked_again_after_some_seconds(
     seen = len(couchdb.requests())
     waited_s(documents, "left alone")
     assert len(couchdb.requests()) == seen
+    # One of many asks for all, and the others do not wait for it.
+    couchdb.misbehave("hang", times=1)
+    until(lambda: _asked(documents, couchdb) > seen)
+    assert _asked(documents, couchdb) == seen + 1
 
     def answers() -> bool:
         try:
@@ -91,6 +149,8 @@ def test_it_is_asked_again_after_some_seconds(
             return False
 
     until(answers, seconds=5)
+    # The outage is over, for everybody.
+    assert all(documents.read(DATABASE, ID) for _ in range(3))
 
 
 @pytest.mark.usefixtures("_impatient")

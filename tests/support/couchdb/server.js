@@ -42,9 +42,13 @@ const actions = {
     res.write = res.end = () => req.socket.destroy();
     next();
   },
+  // Once the request has come in whole, which is then recorded whole.
   answer(fault, req, res) {
-    res.writeHead(fault.status, fault.headers);
-    res.end(Buffer.from(fault.body, "base64"));
+    req.on("end", () => {
+      res.writeHead(fault.status, fault.headers);
+      res.end(Buffer.from(fault.body, "base64"));
+    });
+    req.resume();
   },
   // Bytes as they are, one after the other, without regard to HTTP.
   drip(fault, req) {
