@@ -25,7 +25,7 @@ class Arrival:
 
     #: The calls that waited for it; they are claimed: nobody else gets them.
     waits: tuple[Wait, ...]
-    #: Digest of the push object last written for the device; None where unknown.
+    #: Digest of the push object that was written for the device, or is being written; None where unknown.
     learned: str | None
 
 
@@ -46,7 +46,7 @@ class Waits(Protocol):
         device: Device | None,
         digest: str | None,
     ) -> Arrival:
-        """Claim all that waits for either token, and for the token that `device` had before, if it still is its own.
+        """Claim all that waits for either token, and for the one in `device`'s document, if it still is its own.
 
         Where `device` and `digest` are known, `device` is from now on the owner of `token`, and the push object with
         `digest` its latest. One round trip, unless another token than `token` leads to calls.
@@ -74,8 +74,19 @@ class Tokens(Protocol):
     def latest(self, device: Device) -> str | None:
         """Return the digest of the push object the device registered with last, None where unknown."""
 
-    def mark_learned(self, device: Device, digest: str, *, for_s: float) -> None:
-        """Remember for `for_s` seconds that the push object with `digest` needs no writing."""
+    def mark_queued(self, device: Device, digest: str) -> None:
+        """Remember for ten minutes that the push object with `digest` is being written, if it still is the latest."""
+
+    def mark_learned(self, device: Device, digest: str, *, token: str | None, for_s: float) -> None:
+        """Remember that the document holds `token`, unless that is None, and for `for_s` seconds that the push object
+        with `digest`, which was marked as queued before, needs no writing.
+
+        Where another push object is the latest by now, or the mark was taken away, the device is looked at again when
+        it registers: this one may have been written over a newer one, or been overwritten.
+        """
+
+    def unmark(self, device: Device) -> None:
+        """Have the device looked at again when it registers."""
 
     def forget(self, token: str, device: Device) -> None:
         """Drop what is remembered about a dead `token` and about its device's push object."""
@@ -117,8 +128,11 @@ class Settings(Protocol):
     def user_agents(self) -> tuple[UserAgentRule, ...]:
         """Return the rules in document order."""
 
-    def app(self, app_id: str, provider: ProviderName) -> App | None:
-        """Return the app's settings for `provider`, None where neither app nor default knows it."""
+    def app(self, app_id: str, provider: ProviderName, *, own: bool = False) -> App | None:
+        """Return the app's settings for `provider`, None where neither app nor default knows it.
+
+        With `own`, None also where only default does.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _facts(part: Part, document: Mapping[str, Any], apps: Mapping[tuple[str, Pro
         try:
             credential = summary(app, now).removeprefix(f"{part.key}, ")
         except CredentialInvalid:
-            credential = "no credential" if _needs_none(app) else "unusable, see below"
+            credential = "unusable, see below" if app.has_credential else "no credential"
         return credential if app.enabled else f"disabled; {credential}"
     if part.rule is None:
         return "for all apps of the zone" if part.key in list(ProviderName) else "not used"
@@ -121,7 +121,8 @@ def _troubles(part: Part, apps: Mapping[tuple[str, ProviderName], App], now: dat
     if part.note is not None:
         yield _Trouble(subject=_path(part), problem=part.note, remedy=part.remedy)
     app = _app(part, apps)
-    if app is None or _needs_none(app):
+    # Without a credential, these are settings for all apps, or of a zone, which nothing tells from an app.
+    if app is None or not app.has_credential:
         return
     try:
         summary(app, now)
@@ -143,14 +144,3 @@ def _remedy(app: App) -> str:
     if isinstance(app, FirebaseApp):
         return f"pusher maintenance add-firebase-app {quote(app.app_id)} service-account.json"
     return f"pusher maintenance add-apple-app {quote(app.app_id)} push.pem"
-
-
-def _needs_none(app: App) -> bool:
-    """Tell whether these are settings for all apps without a credential for all: apps have their own."""
-    if app.app_id != DEFAULT:
-        return False
-    match app:
-        case AppleApp():
-            return app.certificate is None and app.token_key is None
-        case FirebaseApp():
-            return app.service_account is None and app.api_key is None

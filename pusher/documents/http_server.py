@@ -108,7 +108,10 @@ class HTTPServer:
         deadline = Deadline.after(ANSWER_WITHIN_S)
         while not self._places.acquire(timeout=TURN_TIMEOUT_S):
             if deadline.passed or time.monotonic() - self._given_back >= TURN_TIMEOUT_S:
-                raise DocumentsUnavailable(f"{self.name}: {MAX_AT_ONCE} requests are under way and none ends")
+                problem = f"{MAX_AT_ONCE} requests are under way and none ends"
+                # Or everybody would wait a second for the same.
+                self._outage.begins(problem)
+                raise DocumentsUnavailable(f"{self.name}: {problem}")
 
     def _give_back(self) -> None:
         self._given_back = time.monotonic()

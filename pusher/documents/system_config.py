@@ -72,12 +72,12 @@ class SystemConfig:
         """Return the rules in document order. Raises `DocumentsUnavailable`, only while nothing was ever read."""
         return self._settings().user_agents
 
-    def app(self, app_id: str, provider: ProviderName) -> App | None:
+    def app(self, app_id: str, provider: ProviderName, *, own: bool = False) -> App | None:
         """Return the app's settings for `provider`, None where neither app nor default knows it.
 
-        Raises `DocumentsUnavailable`, only while nothing was ever read.
+        With `own`, None also where only default does. Raises `DocumentsUnavailable`, only while nothing was ever read.
         """
-        return self._settings().app(app_id, provider)
+        return self._settings().app(app_id, provider, own=own)
 
     def apps(self) -> tuple[App, ...]:
         """Return what the document says of its apps, in document order; `default` first where it has settings.
@@ -119,7 +119,12 @@ class SystemConfig:
         if not self._reading:
             self._began = self._monotonic()
             reader = threading.Thread(target=self._read_once, name="settings", daemon=True)
-            reader.start()
+            try:
+                reader.start()
+            except RuntimeError as error:
+                # The system has no thread to give; old settings are good enough until it has.
+                self._warn(str(error))
+                return False
             self._reader, self._reading = reader, True
         return False
 
@@ -158,8 +163,12 @@ class SystemConfig:
             self._warn(error)
         else:
             rev_now = document.get("_rev")
+            if rev_now is None and rev is not None:
+                # A node of CouchDB that does not know its databases yet says so, and every call would fail.
+                error = "the pusher document is gone"
+                self._warn(error)
             # Parsed again only after a change, and so its faults are told only once.
-            if settings is None or rev_now != rev:
+            elif settings is None or rev_now != rev:
                 settings, rev = TypedSettings.of(document, self._zone), rev_now
         until = self._monotonic() + (MAX_AGE_S if error is None else RETRY_S)
         return _Read(settings=settings, rev=rev, error=error, generation=generation, until=until)

@@ -43,9 +43,11 @@ class TypedSettings:
         rules = tuple(reader.user_agents())
         return cls(user_agents=rules, apps=apps, skipped=tuple(reader.skipped.values()))
 
-    def app(self, app_id: str, provider: ProviderName) -> App | None:
-        """Return the app's settings for `provider`, None where neither app nor default knows it."""
+    def app(self, app_id: str, provider: ProviderName, *, own: bool = False) -> App | None:
+        """Return the app's settings for `provider`, None where neither app nor default (unless `own`) knows it."""
         app = self.apps.get((app_id, provider))
+        if own:
+            return app
         default = self.apps.get((DEFAULT, provider))
         if app is None and default is not None:
             return replace(default, app_id=app_id)

@@ -45,6 +45,11 @@ class AppleApp:
     #: Extra request headers, as configured; `apns_push_type` and `apns-push-type` are the same.
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_credential(self) -> bool:
+        """Whether there is one at all, good or not."""
+        return self.certificate is not None or self.token_key is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirebaseApp:
@@ -58,6 +63,11 @@ class FirebaseApp:
     service_account: Mapping[str, str] | None = field(default=None, repr=False)
     #: A legacy server key: recognised only to say that it no longer works.
     api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether there is one at all, good or not."""
+        return self.service_account is not None or self.api_key is not None
 
 
 App = AppleApp | FirebaseApp

@@ -5,11 +5,11 @@ The rule that the User-Agent meets comes first, then the parameters of RFC 8599,
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from pusher.errors import DocumentsUnavailable, MessageInvalid
 from pusher.messages.registration import Registration
-from pusher.push.app import App, AppleApp, FirebaseApp, ProviderName
+from pusher.push.app import App, FirebaseApp, ProviderName
 from pusher.registration import contact, push_object, rfc8599
 from pusher.registration.contact import ContactBinding
 from pusher.registration.device import Device
@@ -19,8 +19,12 @@ from pusher.registration.user_agents import UserAgentRule, first_match
 
 T = TypeVar("T")
 
-#: Finds an app's settings, None for one that nobody knows. May raise `DocumentsUnavailable`.
-FindApp = Callable[[str, ProviderName], App | None]
+
+class FindApp(Protocol):
+    """`ports.Settings.app`."""
+
+    def __call__(self, app_id: str, provider: ProviderName, *, own: bool = False) -> App | None:
+        """Return an app's settings, None for one that nobody knows. May raise `DocumentsUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,29 +130,19 @@ def _learnable(params: PushParams, registration: Registration, find_app: FindApp
 
 
 def _known_id(params: PushParams, find_app: FindApp) -> str | None:
-    """Return the id under which the settings know the phone's app."""
+    """Return the id under which the settings know the phone's app: one of its own, else one that `default` serves."""
     ids = [params.app_id]
     if params.provider is ProviderName.APPLE:
         # What older versions of the same Linphone app register with, and operators have in their settings.
         ids.append(f"{params.app_id}.prod")
-    return next((app_id for app_id in ids if _has_credential(find_app(app_id, params.provider))), None)
-
-
-def _has_credential(app: App | None) -> bool:
-    """Tell whether `app` is one that pushes are meant for.
-
-    A host alone under `default`, which every app inherits, does not make a stranger's app ours. A legacy key does: its
-    pushes fail with a reason that names the key.
-    """
-    match app:
-        case None:
-            return False
-        case AppleApp():
-            return app.certificate is not None or app.token_key is not None
-        case FirebaseApp():
-            return app.service_account is not None or app.api_key is not None
-        case _:
-            assert_never(app)
+    for app_id in ids:
+        own = find_app(app_id, params.provider, own=True)
+        if own is not None and own.has_credential:
+            return app_id
+    # A host alone under `default` does not make a stranger's app ours, nor does a legacy key, which serves no app.
+    default = find_app(params.app_id, params.provider)
+    legacy = isinstance(default, FirebaseApp) and default.service_account is None
+    return params.app_id if default is not None and default.has_credential and not legacy else None
 
 
 def _unless_invalid(problems: list[MessageInvalid], read_part: Callable[[], T]) -> T | None:

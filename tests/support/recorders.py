@@ -74,7 +74,7 @@ class FixedSettings:
         self._fail_if_away()
         return self.rules
 
-    def app(self, app_id: str, provider: ProviderName) -> App | None:
+    def app(self, app_id: str, provider: ProviderName, *, own: bool = False) -> App | None:
         self._fail_if_away()
         return self.apps.get((app_id, provider))
 

@@ -96,8 +96,8 @@ def _finding(looked: _Looked, judgement: Judgement | None) -> Finding:
 
 def _may_ask(looked: _Looked, redis_up: bool) -> bool:
     app = looked.app
-    if app.app_id == DEFAULT and (not _has_credential(app) or (isinstance(app, AppleApp) and app.topic is None)):
-        # It stands for any app, and has no topic of its own to ask about.
+    if _has_none_of_its_own(app) or (app.app_id == DEFAULT and isinstance(app, AppleApp) and app.topic is None):
+        # The default stands for any app, and has no topic of its own to ask about.
         return False
     if isinstance(app, AppleApp) and app.token_key is not None and not redis_up:
         # APNs takes one new token of a key in 20 minutes; one of ours, that nobody shares, would be it.
@@ -113,8 +113,8 @@ def _look(app: App, now: datetime) -> _Looked:
         Origin.parse(app.host)
     except PusherError as error:
         looked.notes.append((Status.FAILED, f"{error}: it is {app.host}"))
-    if app.app_id == DEFAULT and not _has_credential(app):
-        looked.notes.append((Status.OK, f"settings for all apps, without a credential, {app.host}"))
+    if _has_none_of_its_own(app):
+        looked.notes.append(_without_credential(app))
         return looked
     try:
         if isinstance(app, AppleApp) and app.certificate is not None and app.token_key is None:
@@ -129,12 +129,21 @@ def _look(app: App, now: datetime) -> _Looked:
     return looked
 
 
-def _has_credential(app: App) -> bool:
-    match app:
-        case AppleApp():
-            return app.certificate is not None or app.token_key is not None
-        case FirebaseApp():
-            return app.service_account is not None or app.api_key is not None
+def _has_none_of_its_own(app: App) -> bool:
+    """Tell whether there is no credential to look at: none, or a legacy key for all apps."""
+    is_default = app.app_id == DEFAULT
+    return not app.has_credential or (is_default and isinstance(app, FirebaseApp) and app.service_account is None)
+
+
+def _without_credential(app: App) -> Note:
+    if app.app_id != DEFAULT:
+        # No more can be told of it: the settings of a zone look like those of an app.
+        text = "no credential: an app whose calls fail with no_credential, or the settings of a zone that is not ours"
+        return Status.WARN, text
+    if app.has_credential:
+        text = "a legacy server key for all apps, which Google shut down: apps without their own credential fail"
+        return Status.WARN, text
+    return Status.OK, f"settings for all apps, without a credential, {app.host}"
 
 
 def _look_at_certificate(app: AppleApp, certificate: CertificateFacts, looked: _Looked) -> None:

@@ -46,6 +46,9 @@ def documents(edges: Edges) -> Iterator[Finding]:
         yield ok("documents", "reached, the pusher document is there", exists=True, ms=ms)
     else:
         yield warn("documents", "reached, but there is no pusher document: add an app, or import Kazoo's", exists=False)
+    zone = edges.settings.zone
+    if zone is not None and exists and zone not in document:
+        yield warn("zone", f"PUSHER_ZONE is {zone}, and the pusher document has no such section: only default counts")
     for problem in skipped:
         text = f"{problem.problem}, and is skipped: correct it in the pusher document"
         yield warn(f"setting {problem.name}", text, problem=problem.problem)

@@ -194,7 +194,6 @@ def test_an_app_id_that_makes_no_topic(staged: Pusher, documents: SQLiteDocument
     ("section", "problem"),
     [
         ({"apple": {"certificate": "hello"}}, "this is not PEM"),
-        ({"apple": {"host": "h"}}, "no credential"),
         ({"apple": {"host": "h:0", "certificate": "x"}}, "host: the port must be between 1 and 65535: it is h:0"),
         ({"firebase": {"api_key": "AIza"}}, "a legacy server key, which Google shut down"),
         ({"firebase": {"service_account": {"type": "service_account"}}}, "the service account lacks"),
@@ -209,6 +208,22 @@ def test_a_credential_that_cannot_work_is_not_tried(
     assert found["status"] == "failed"
     assert problem in found["text"]
     assert "AIza" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("section", "subject", "problem"),
+    [
+        ({"us-east": {"apple": {"host": "h"}}}, "app us-east (apple)", "or the settings of a zone that is not ours"),
+        ({"default": {"firebase": {"api_key": "AIza"}}}, "app default (firebase)", "a legacy server key for all apps"),
+    ],
+)
+def test_what_may_stay_in_kazoo_s_document_is_worth_a_look_only(
+    pusher: Pusher, documents: SQLiteDocuments, section: dict[str, Any], subject: str, problem: str
+) -> None:
+    documents.save("system_config", {"_id": "pusher", **section})
+    found = finding(pusher, subject)
+    assert found["status"] == "warn"
+    assert problem in found["text"]
 
 
 def test_a_service_account_that_google_does_not_know(staged: Pusher, stage: Stage, documents: SQLiteDocuments) -> None:

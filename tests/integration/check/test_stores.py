@@ -114,6 +114,14 @@ def test_what_the_document_says_in_vain_is_told_line_by_line(
     assert findings["User-Agents"]["status"] == "warn"
 
 
+def test_a_zone_that_the_document_does_not_know_is_warned_of(staged: Pusher, documents: SQLiteDocuments) -> None:
+    zone = {"PUSHER_ZONE": "us-east"}
+    assert "has no such section" in checked(staged, "--offline", **zone)["zone"]["text"]
+    documents.save("system_config", {**pusher_document.read(documents), "us-east": {"apple": {}}})
+    assert "zone" not in checked(staged, "--offline", **zone)
+    assert "zone" not in checked(staged, "--offline")
+
+
 def test_a_ca_file_that_holds_no_certificate_is_a_line_and_hides_nothing(staged: Pusher, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").touch()
     findings = checked(staged, PUSHER_CA_FILE=str(tmp_path / "empty.pem"))

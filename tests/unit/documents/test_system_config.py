@@ -12,7 +12,7 @@ import pytest
 from pusher.documents import system_config
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.documents.system_config import MAX_AGE_S, RETRY_S, SystemConfig
-from pusher.errors import DocumentsUnavailable
+from pusher.errors import DocumentMissing, DocumentsUnavailable
 from pusher.push.app import FirebaseApp, ProviderName
 from tests.support.until import until
 
@@ -26,6 +26,7 @@ class WatchedDocuments(SQLiteDocuments):
         super().__init__(path)
         self.reads = 0
         self.away = False
+        self.gone = False
         self.fault: ZeroDivisionError | None = None
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -35,6 +36,8 @@ class WatchedDocuments(SQLiteDocuments):
         self.reads += 1
         if self.away:
             raise DocumentsUnavailable("the store is away")
+        if self.gone:
+            raise DocumentMissing("it is gone")
         if self.fault is not None:
             raise self.fault
         document = super().read(database, doc_id)
@@ -121,6 +124,37 @@ def test_an_announced_change_is_seen_at_once(config: SystemConfig, documents: Wa
     config.drop()
     assert api_key(config) == "two"
     assert documents.reads == 2
+
+
+def test_a_document_that_is_gone_is_told_and_does_not_count(
+    config: SystemConfig, documents: WatchedDocuments, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A node of CouchDB that has not heard of its databases says so; every call would be refused."""
+    assert api_key(config) == "one"
+    documents.gone = True
+    config.drop()
+    assert api_key(config) == "one"
+    assert [record.fields["error"] for record in caplog.records] == ["the pusher document is gone"]
+    documents.gone = False
+    documents.set_api_key("two")
+    clock.time += RETRY_S
+    until(lambda: api_key(config) == "two")
+
+
+def test_a_system_without_threads_to_give_goes_on_with_what_was_read(
+    config: SystemConfig, documents: WatchedDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert api_key(config) == "one"
+    documents.set_api_key("two")
+    config.drop()
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Thread.start", no_thread)
+        assert api_key(config) == "one"
+    until(lambda: api_key(config) == "two")
+
+
+def no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_an_unchanged_document_is_not_parsed_again(config: SystemConfig, documents: WatchedDocuments) -> None:

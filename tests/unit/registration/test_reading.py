@@ -20,10 +20,15 @@ IDS = {"Account-ID": "0" * 32, "Authorizing-ID": "d1"}
 
 
 def knows(*apps: App) -> FindApp:
-    """Settings that hold `apps`."""
+    """Settings that hold `apps`; one named `default` serves all others."""
     held = {(app.app_id, type(app)): app for app in apps}
     kinds = {ProviderName.APPLE: AppleApp, ProviderName.FIREBASE: FirebaseApp}
-    return lambda app_id, provider: held.get((app_id, kinds[provider]))
+
+    def find(app_id: str, provider: ProviderName, *, own: bool = False) -> App | None:
+        kind = kinds[provider]
+        return held.get((app_id, kind)) or (None if own else held.get(("default", kind)))
+
+    return find
 
 
 def apple(app_id: str) -> AppleApp:
@@ -90,6 +95,18 @@ def test_an_apple_app_known_with_prod_behind_it_is_learned_under_that_id(known: 
     assert found.push_object.app_id == app_id
 
 
+def test_an_entry_of_its_own_goes_before_the_default_s_credential() -> None:
+    found = read(VOIP, apple("default"), apple("org.x.voip.prod"))
+    assert found.push_object is not None
+    assert found.push_object.app_id == "org.x.voip.prod"
+
+
+def test_a_default_credential_serves_any_app_but_a_legacy_key_none() -> None:
+    assert learned(read(VOIP, apple("default"))) is not None
+    assert learned(read(FCM, FirebaseApp(app_id="default", service_account={}))) is not None
+    assert learned(read(FCM, FirebaseApp(app_id="default", api_key="legacy"))) is None
+
+
 def test_a_sandbox_phone_is_not_the_production_app_s() -> None:
     params = VOIP.replace("apns", "apns.dev")
     assert learned(read(params, apple("org.x.voip"), apple("org.x.voip.prod"))) is None
@@ -132,7 +149,7 @@ def test_a_token_that_must_not_become_a_sip_header_is_refused_and_is_no_fault_of
 
 
 def test_while_no_settings_were_read_nothing_is_learned_and_calls_are_found() -> None:
-    def away(app_id: str, provider: ProviderName) -> App | None:
+    def away(app_id: str, provider: ProviderName, *, own: bool = False) -> App | None:
         raise DocumentsUnavailable("away")
 
     message = {"Contact": f"<sip:u@h;{VOIP}>"}
