@@ -94,6 +94,7 @@ def listener(edges: Edges, enqueue: Enqueue) -> Listener:
         accept_registration=AcceptRegistration(
             settings=edges.system_config,
             waits=edges.waits,
+            tokens=RedisTokens(edges.redis),
             answer_waiting=AnswerWaiting(edges.waits, edges.publisher),
             enqueue=enqueue,
             monotonic=time.monotonic,

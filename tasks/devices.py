@@ -35,8 +35,10 @@ def forget(self: Task, account_id: str, device_id: str, token: str, dead_since: 
 
 def _patiently(task: Task, work: Callable[[bool], None]) -> None:
     attempt = task.request.retries + 1
+    # A worker that was killed may have saved the document and not announced it.
+    redelivered = bool(task.request.delivery_info.get("redelivered"))
     try:
-        work(attempt > 1)
+        work(attempt > 1 or redelivered)
     except (DocumentsUnavailable, StoreUnavailable, BusUnavailable) as error:
         level = logging.ERROR if attempt == MAX_ATTEMPTS else logging.WARNING
         event(log, level, "device task failed", task=task.name, attempt=attempt, error=str(error))

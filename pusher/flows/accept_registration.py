@@ -11,7 +11,7 @@ from pusher.errors import DocumentsUnavailable, StoreUnavailable
 from pusher.flows.answer_waiting import AnswerWaiting
 from pusher.logs import Quiet, event
 from pusher.messages.registration import Registration
-from pusher.ports import Arrival, Enqueue, Settings, Waits
+from pusher.ports import Arrival, Enqueue, Settings, Tokens, Waits
 from pusher.redact import fingerprint
 from pusher.registration.device import Device
 from pusher.registration.push_object import PushObject
@@ -33,12 +33,14 @@ class AcceptRegistration:
         *,
         settings: Settings,
         waits: Waits,
+        tokens: Tokens,
         answer_waiting: AnswerWaiting,
         enqueue: Enqueue,
         monotonic: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._waits = waits
+        self._tokens = tokens
         self._answer_waiting = answer_waiting
         self._enqueue = enqueue
         self._monotonic = monotonic
@@ -51,7 +53,7 @@ class AcceptRegistration:
         reading = read(registration, self._rules(), self._settings.app)
         if reading.refusal is not None:
             self._count_refusal(reading.refusal, reading.device)
-        # Of a refused phone without token, its device's token of before may be waited for.
+        # Of a refused phone without token, the token in its device's document may be waited for.
         if reading.token or reading.registration_token or (reading.refusal and reading.device):
             arrival = self._arrive(reading)
             self._answer_waiting(arrival.waits)
@@ -73,6 +75,12 @@ class AcceptRegistration:
             device=device.device_id,
             token=fingerprint(learned.token),
         )
+        try:
+            # Not before the task is safe: marked and not enqueued, the phone would not be learned for ten minutes.
+            self._tokens.mark_queued(device, learned.digest)
+        except StoreUnavailable:
+            # The next registration becomes a task too, which changes nothing.
+            return
 
     def _count_refusal(self, refusal: Refusal, device: Device | None) -> None:
         """Count a phone that is not learned, and tell of its reason once a minute, with one phone as example."""

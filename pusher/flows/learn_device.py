@@ -1,6 +1,7 @@
 """A phone's push object changed: write it into the device's document, so that Kazoo bridges calls with it."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from pusher.errors import DocumentMissing, StoreUnavailable
@@ -31,19 +32,36 @@ class LearnDevice:
         `BusUnavailable`; trying again later, with `again`, is right then.
         """
         if self._obsolete(device, push_object):
+            self._give_up(device, again=again)
             return
-        learned_for_s = LEARNED_FOR_S
+        # While it is tried again and again, registrations make no further tasks.
+        self._remember(lambda: self._tokens.mark_queued(device, push_object.digest))
+        token, learned_for_s = push_object.token, LEARNED_FOR_S
         try:
             changed = self._document.change(
                 device, lambda document: self._put(document, device, push_object), again=again
             )
+            if changed:
+                self._tell(logging.INFO, "device learned", device, push_object)
+            elif self._obsolete(device, push_object):
+                self._give_up(device, again=again)
+                return
         except DocumentMissing as error:
-            changed, learned_for_s = False, MISSING_FOR_S
+            token, learned_for_s = None, MISSING_FOR_S
             self._tell(logging.WARNING, "device has no document", device, push_object, error=str(error))
-        if changed:
-            self._tell(logging.INFO, "device learned", device, push_object)
+        self._remember(lambda: self._tokens.mark_learned(device, push_object.digest, token=token, for_s=learned_for_s))
+
+    def _give_up(self, device: Device, *, again: bool) -> None:
+        """Leave the document to a newer push object. An earlier attempt of ours may have been written over it, long
+        after its task found nothing to change: the next registration has that looked at.
+        """
+        if again:
+            self._remember(lambda: self._tokens.unmark(device))
+
+    @staticmethod
+    def _remember(remember: Callable[[], None]) -> None:
         try:
-            self._tokens.mark_learned(device, push_object.digest, for_s=learned_for_s)
+            remember()
         except StoreUnavailable:
             # Not remembered: the next registration has the same written again, which changes nothing.
             return

@@ -6,9 +6,9 @@
 | `pusher:waits:registration:<token>` | hash | the push tokens a registration token was sent to | the same | waits |
 | `pusher:waits:deadlines` | sorted set | push tokens by epoch seconds of their last deadline | the same | waits |
 | `pusher:owner:<token>` | string | JSON: who registered a push token last, and when | 90 days | tokens |
-| `pusher:token:<account>:<device>` | string | digest of the push token last registered with | 90 days | tokens |
+| `pusher:token:<account>:<device>` | string | digest of the push token in the document | 90 days | tokens |
 | `pusher:latest:<account>:<device>` | string | digest of the push object last registered with | 1 day | tokens |
-| `pusher:learned:<account>:<device>` | string | digest of the push object that needs no writing | as told | tokens |
+| `pusher:learned:<account>:<device>` | string | digest of the push object written or queued | as told | tokens |
 | `pusher:sent:<push id>` | string | mark: a provider accepted this push | 5 minutes past its deadline | sent |
 | `pusher:shared:<name>` | string | JSON: a provider token and when it was issued | to its expiry | shared_tokens |
 | `pusher:shared:lock:<name>` | string | mark: some process renews that provider token | as told | shared_tokens |
@@ -39,7 +39,7 @@ def owner(token_digest: str) -> str:
 
 
 def token(device: Device) -> str:
-    """Name the digest of the push token that `device` registered with last."""
+    """Name the digest of the push token that was last written into `device`'s document."""
     return f"pusher:token:{device.account_id}:{device.device_id}"
 
 
@@ -49,7 +49,7 @@ def latest(device: Device) -> str:
 
 
 def learned(device: Device) -> str:
-    """Name the digest of the push object that `device`'s document does not need."""
+    """Name the digest of the push object that was written, or is being written, into `device`'s document."""
     return f"pusher:learned:{device.account_id}:{device.device_id}"
 
 

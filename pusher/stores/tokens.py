@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import cast
 
 import redis
@@ -17,6 +18,8 @@ from pusher.stores.connection import RedisOutage
 OWNER_FOR_S = 90 * 24 * 3600
 #: Seconds; longer than the hour for which writing a device's document is tried.
 LATEST_FOR_S = 24 * 3600
+#: Seconds; longer than the distance of two attempts to write a document (tasks/devices.py), each of which counts anew.
+QUEUED_FOR_S = 600
 
 
 def record_registration(commands: Pipeline, device: Device, *, token: str | None, digest: str, now: float) -> None:
@@ -25,7 +28,8 @@ def record_registration(commands: Pipeline, device: Device, *, token: str | None
         record = {"account_id": device.account_id, "device_id": device.device_id, "registered_at": now}
         value = json.dumps(record, separators=(",", ":"))
         commands.set(keys.owner(redact.digest(token)), value, ex=OWNER_FOR_S)
-        commands.set(keys.token(device), redact.digest(token), ex=OWNER_FOR_S)
+    # Not what it holds: as long as the document has the former token, calls wait for that one.
+    commands.expire(keys.token(device), OWNER_FOR_S)
     commands.set(keys.latest(device), digest, ex=LATEST_FOR_S)
 
 
@@ -58,10 +62,40 @@ class RedisTokens:
         with self._outage.noticed():
             return cast("str | None", self._redis.get(keys.latest(device)))
 
-    def mark_learned(self, device: Device, digest: str, *, for_s: float) -> None:
-        """Remember for `for_s` seconds that the push object with `digest` needs no writing."""
+    def mark_queued(self, device: Device, digest: str) -> None:
+        """Remember for ten minutes that the push object with `digest` is being written, if it still is the latest."""
+
+        def mark(commands: Pipeline, latest: str | None, marked: str | None) -> None:
+            if marked == digest:
+                # A worker that was faster has marked it as written, for longer.
+                commands.expire(keys.learned(device), QUEUED_FOR_S, gt=True)
+            elif latest in (None, digest):
+                commands.set(keys.learned(device), digest, ex=QUEUED_FOR_S)
+
+        self._mark(device, mark)
+
+    def mark_learned(self, device: Device, digest: str, *, token: str | None, for_s: float) -> None:
+        """Remember that the document holds `token`, unless that is None, and for `for_s` seconds that the push object
+        with `digest`, which was marked as queued before, needs no writing.
+
+        Where another push object is the latest by now, or the mark was taken away, the device is looked at again when
+        it registers: this one may have been written over a newer one, or been overwritten.
+        """
+
+        def mark(commands: Pipeline, latest: str | None, marked: str | None) -> None:
+            if token is not None:
+                commands.set(keys.token(device), redact.digest(token), ex=OWNER_FOR_S)
+            if latest not in (None, digest):
+                commands.delete(keys.learned(device))
+            elif marked == digest:
+                commands.set(keys.learned(device), digest, px=math.ceil(1000 * for_s))
+
+        self._mark(device, mark)
+
+    def unmark(self, device: Device) -> None:
+        """Have the device looked at again when it registers."""
         with self._outage.noticed():
-            self._redis.set(keys.learned(device), digest, px=math.ceil(1000 * for_s))
+            self._redis.delete(keys.learned(device))
 
     def forget(self, token: str, device: Device) -> None:
         """Drop what is remembered about a dead `token` and about its device's push object.
@@ -71,3 +105,15 @@ class RedisTokens:
         """
         with self._outage.noticed():
             self._redis.delete(keys.owner(redact.digest(token)), keys.learned(device))
+
+    def _mark(self, device: Device, mark: Callable[[Pipeline, str | None, str | None], None]) -> None:
+        """Have `mark` add commands by what is the latest and what is marked; again where either changed meanwhile."""
+        watched = keys.latest(device), keys.learned(device)
+
+        def transact(commands: Pipeline) -> None:
+            latest, marked = cast("list[str | None]", commands.mget(watched))
+            commands.multi()
+            mark(commands, latest, marked)
+
+        with self._outage.noticed():
+            self._redis.transaction(transact, *watched)

@@ -75,10 +75,12 @@ class RedisWaits:
         device: Device | None,
         digest: str | None,
     ) -> Arrival:
-        """Claim all that waits for either token, and for the token that `device` had before, if it still is its own.
+        """Claim all that waits for either token, and for the one in `device`'s document, if it still is its own.
 
         Where `device` and `digest` are known, `device` is from now on the owner of `token`, and the push object with
         `digest` its latest. One round trip, unless another token than `token` leads to calls.
+        The document's token stays the same until a worker has written another one: whoever calls the old one meanwhile
+        is found, and so is a call that was put back.
         """
         own = _digest(token)
         with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:

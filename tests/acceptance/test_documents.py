@@ -1,6 +1,7 @@
 """Documents in CouchDB: phones are learned there, and calls do not depend on it."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 
@@ -98,6 +99,34 @@ def test_while_couchdb_is_down_phones_wake_and_what_they_teach_is_written_later(
         assert system.call(handset).answer(5.0)["Push-Status"] == "registered"
         assert time.monotonic() - began < 2.0
         until(lambda: system.log("worker").count("device task failed task=pusher.devices.learn attempt=2"))
+    until(lambda: learned(handset, couch, device), seconds=RETRIED_S)
+
+
+def test_a_worker_that_is_killed_once_it_has_saved_leaves_it_to_the_next_one_to_tell_kazoo(system, couch):
+    handset = system.stage.handset(AppKind.FIREBASE)
+    device = known(handset, couch)
+    with channel_to(system.bus_url) as channel:
+        queue = channel.queue_declare("", exclusive=True).queue
+        channel.queue_bind(queue, CONFIGURATION.name, f"doc_edited.*.device.{device.device_id}")
+        couch.misbehave("keep_answer", method="PUT", times=1)
+        handset.register()
+        until(lambda: learned(handset, couch, device))
+        system.stop("worker", signal.SIGKILL)
+        assert channel.basic_get(queue, no_ack=True) is None
+        system.start_worker()
+        message = until(lambda: channel.basic_get(queue, no_ack=True))
+    assert json.loads(message.body)["Rev"] == couch.get(device.database, device.device_id)["_rev"]
+
+
+def test_while_couchdb_refuses_to_write_a_phone_that_registers_again_and_again_makes_one_task(system, couch):
+    handset = system.stage.handset(AppKind.FIREBASE)
+    device = known(handset, couch)
+    couch.answer(403, b'{"error":"forbidden","reason":"told to be"}', method="PUT")
+    for _ in range(20):
+        handset.register()
+    assert system.call(handset).answer(5.0)["Push-Status"] == "registered"
+    assert system.log("listener").count(f"device={handset.device_id}") == 1
+    couch.behave()
     until(lambda: learned(handset, couch, device), seconds=RETRIED_S)
 
 

@@ -11,10 +11,11 @@ import pytest
 import redis
 
 from pusher import redact
+from pusher.outage import RETRY_S
 from pusher.push.wait import Wait
 from pusher.registration.device import Device
 from pusher.stores import keys
-from pusher.stores.connection import connect
+from pusher.stores.connection import RedisOutage, connect
 from pusher.stores.tokens import RedisTokens
 from pusher.stores.waits import RedisWaits
 from tests.contracts.conftest import Clock
@@ -176,54 +177,130 @@ def register(waits: RedisWaits, token: str | None, device: Device = DEVICE, dige
     return list(waits.arrive(token=token, registration_token=None, device=device, digest=digest).waits)
 
 
-def test_a_device_that_comes_with_a_new_token_finds_the_calls_for_the_one_it_had_before(waits: RedisWaits) -> None:
+def learn(client: redis.Redis, token: str, digest: str = "d") -> None:
+    """Have a worker write `token` into `DEVICE`'s document."""
+    tokens = RedisTokens(client)
+    tokens.mark_queued(DEVICE, digest)
+    tokens.mark_learned(DEVICE, digest, token=token, for_s=60)
+
+
+def test_a_device_that_comes_with_a_new_token_finds_the_calls_for_the_one_in_its_document(
+    waits: RedisWaits, client: redis.Redis
+) -> None:
     register(waits, "old token")
+    learn(client, "old token")
     waits.add(call(1, token="old token", s=10))
     waits.add(call(2, token="new token", s=20))
     assert register(waits, "new token") == [call(1, token="old token", s=10), call(2, token="new token", s=20)]
     assert waits.waiting() == []
 
 
-@pytest.mark.parametrize("token", [None, "unknown app's"])
-def test_a_device_that_teaches_nothing_finds_the_calls_for_its_token_each_time(
-    waits: RedisWaits, token: str | None
+def test_a_call_for_the_old_token_that_was_put_back_is_found_again(waits: RedisWaits, client: redis.Redis) -> None:
+    register(waits, "old token")
+    learn(client, "old token")
+    waits.add(call(token="old token"))
+    for _ in range(2):
+        (claimed,) = register(waits, "new token", digest="d2")
+        waits.add(claimed)
+    assert waits.waiting() == [call(token="old token")]
+
+
+def test_while_the_document_cannot_be_written_every_call_for_the_old_token_is_found(
+    waits: RedisWaits, client: redis.Redis
 ) -> None:
     register(waits, "old token")
+    learn(client, "old token")
+    for number in range(3):
+        waits.add(call(number, token="old token"))
+        assert register(waits, "new token", digest="d2") == [call(number, token="old token")]
+        RedisTokens(client).mark_queued(DEVICE, "d2")
+    learn(client, "new token", "d2")
+    waits.add(call(token="old token"))
+    assert register(waits, "new token", digest="d2") == []
+
+
+def test_a_call_for_the_old_token_that_redis_did_not_give_is_found_by_the_next_registration(
+    client: redis.Redis, clock: Clock
+) -> None:
+    RedisOutage.of(client, clock)
+    waits = RedisWaits(client, now=clock)
+    register(waits, "old token")
+    learn(client, "old token")
+    waits.add(call(token="old token"))
+    pool = client.connection_pool
+    take = pool.get_connection
+    taken = []
+
+    def break_after_the_first(*args: object, **options: object) -> object:
+        taken.append(take(*args, **options))
+        if len(taken) > 1:
+            pool.release(taken[-1])
+            raise redis.ConnectionError("broken")
+        return taken[-1]
+
+    pool.get_connection = break_after_the_first
+    try:
+        assert register(waits, "new token", digest="d2") == []
+    finally:
+        pool.get_connection = take
+    clock.time += RETRY_S
+    assert register(waits, "new token", digest="d2") == [call(token="old token")]
+
+
+@pytest.mark.parametrize("token", [None, "unknown app's"])
+def test_a_device_that_teaches_nothing_finds_the_calls_for_its_token_each_time(
+    waits: RedisWaits, client: redis.Redis, token: str | None
+) -> None:
+    register(waits, "old token")
+    learn(client, "old token")
     for number in (1, 2):
         waits.add(call(number, token="old token"))
         assert register(waits, token, digest=None) == [call(number, token="old token")]
 
 
-def test_the_token_of_before_is_the_device_s_own_and_no_other_s(waits: RedisWaits) -> None:
+def test_the_token_of_before_is_the_device_s_own_and_no_other_s(waits: RedisWaits, client: redis.Redis) -> None:
     register(waits, "old token")
+    learn(client, "old token")
     waits.add(call(token="old token"))
     assert register(waits, "new token", OTHER) == []
     assert waits.waiting() == [call(token="old token")]
 
 
-def test_a_token_that_moved_to_another_device_leaves_its_calls_to_that_one(waits: RedisWaits) -> None:
+def test_a_token_that_moved_to_another_device_leaves_its_calls_to_that_one(
+    waits: RedisWaits, client: redis.Redis
+) -> None:
     """A phone signs in as another device: who calls that one must not be answered when the first gets a new phone."""
     register(waits, "moved")
+    learn(client, "moved")
     register(waits, "moved", OTHER)
     waits.add(call(token="moved"))
     assert register(waits, "new token") == []
     assert register(waits, "moved", OTHER) == [call(token="moved")]
 
 
-def test_a_token_of_before_that_the_registration_token_leads_to_as_well_is_claimed_once(waits: RedisWaits) -> None:
+def test_a_token_of_before_that_the_registration_token_leads_to_as_well_is_claimed_once(
+    waits: RedisWaits, client: redis.Redis
+) -> None:
     register(waits, "old token")
+    learn(client, "old token")
     waits.add(call(token="old token", registration_token="58ecec69"))
     found = waits.arrive(token="new token", registration_token="58ecec69", device=DEVICE, digest="d")
     assert found.waits == (call(token="old token", registration_token="58ecec69"),)
 
 
-def test_a_new_token_costs_three_round_trips_once_and_then_one(waits: RedisWaits, client: redis.Redis) -> None:
+def test_a_new_token_costs_three_round_trips_until_it_is_learned_and_then_one(
+    waits: RedisWaits, client: redis.Redis
+) -> None:
     register(waits, "old token")
+    learn(client, "old token")
     with round_trips(client) as sent:
-        register(waits, "new token")
-        register(waits, "new token")
-        register(waits, "new token")
-    assert len(sent) == 3 + 1 + 1
+        register(waits, "new token", digest="d2")
+        register(waits, "new token", digest="d2")
+    assert len(sent) == 3 + 3
+    learn(client, "new token", "d2")
+    with round_trips(client) as sent:
+        register(waits, "new token", digest="d2")
+    assert len(sent) == 1
 
 
 def test_an_unknown_registration_token_finds_nobody(waits: RedisWaits) -> None:
@@ -262,9 +339,8 @@ def test_a_registration_token_that_leads_to_another_push_token_costs_two_round_t
 
 
 def test_arriving_tells_what_was_learned_before(waits: RedisWaits, client: redis.Redis) -> None:
-    tokens = RedisTokens(client)
     first = waits.arrive(token=TOKEN, registration_token=None, device=DEVICE, digest="d1")
-    tokens.mark_learned(DEVICE, "d1", for_s=60)
+    learn(client, TOKEN, "d1")
     second = waits.arrive(token=TOKEN, registration_token=None, device=DEVICE, digest="d2")
     assert (first.learned, second.learned) == (None, "d1")
 

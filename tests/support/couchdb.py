@@ -170,7 +170,7 @@ class CouchDB:
     def misbehave(self, action: str, *, method: str | None = None, times: int = -1, **fields: object) -> None:
         """Have the next `times` requests (all, if -1) with `method` (or any) end otherwise: see `actions` in server.js.
 
-        `hang`; `delay` with `ms`; `drop`; `drop_answer`; `flood`; `drip` with `ms` and `body` (bytes).
+        `hang`; `delay` with `ms`; `drop`; `drop_answer`; `keep_answer`; `flood`; `drip` with `ms` and `body` (bytes).
         """
         if isinstance(fields.get("body"), bytes):
             fields["body"] = base64.b64encode(fields["body"]).decode()  # type: ignore[arg-type]

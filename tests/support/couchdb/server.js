@@ -42,6 +42,11 @@ const actions = {
     res.write = res.end = () => req.socket.destroy();
     next();
   },
+  // The change is made, its answer never comes.
+  keep_answer(fault, req, res, next) {
+    res.write = res.end = () => {};
+    next();
+  },
   // Once the request has come in whole, which is then recorded whole.
   answer(fault, req, res) {
     req.on("end", () => {

@@ -43,6 +43,7 @@ def accept(world, settings):
     return AcceptRegistration(
         settings=settings,
         waits=world.waits,
+        tokens=world.tokens,
         answer_waiting=AnswerWaiting(world.waits, world.bus),
         enqueue=world.queue,
         monotonic=time.monotonic,
@@ -137,10 +138,10 @@ def test_a_desk_phone_costs_no_redis_round_trip(world, accept):
     assert world.queue.learned == []
 
 
-def test_a_new_token_is_handed_to_the_workers_until_it_is_learned_and_then_no_more(world, accept):
+def test_a_new_token_is_handed_to_the_workers_once(world, accept):
     accept(registration())
     accept(registration())
-    assert len(world.queue.learned) == 2
+    assert len(world.queue.learned) == 1
     device, push_object = world.queue.learned[0]
     assert device == DEVICE
     assert push_object.to_json() == {
@@ -149,15 +150,20 @@ def test_a_new_token_is_handed_to_the_workers_until_it_is_learned_and_then_no_mo
         "Token-ID": TOKEN,
         "Token-Proxy": "sip:127.0.0.1:15060",
     }
-    world.tokens.mark_learned(device, push_object.digest, for_s=60.0)
+
+
+def test_a_task_that_the_broker_did_not_take_is_handed_on_with_the_redelivered_registration(world, accept):
+    world.queue.away = True
+    with pytest.raises(BusUnavailable):
+        accept(registration())
+    world.queue.away = False
     accept(registration())
-    assert len(world.queue.learned) == 2
+    assert len(world.queue.learned) == 1
 
 
 def test_an_unchanged_registration_costs_one_redis_round_trip(world, accept, monkeypatch):
     accept(registration())
-    device, push_object = world.queue.learned.pop()
-    world.tokens.mark_learned(device, push_object.digest, for_s=60.0)
+    world.queue.learned.clear()
     round_trips = []
     send = world.redis.connection_pool.connection_class.send_packed_command
     monkeypatch.setattr(

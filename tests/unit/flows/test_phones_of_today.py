@@ -4,10 +4,12 @@ import logging
 
 import pytest
 
-from pusher.errors import MessageInvalid
+from pusher.errors import BusUnavailable, MessageInvalid
 from pusher.flows.accept_registration import AcceptRegistration
 from pusher.flows.answer_waiting import AnswerWaiting
+from pusher.flows.device_document import DeviceDocument
 from pusher.flows.fail_call import wait_for
+from pusher.flows.learn_device import LearnDevice
 from pusher.messages.registration import Registration
 from pusher.push.app import AppleApp, ProviderName, TokenKey
 from pusher.registration.rfc8599 import RefusalReason
@@ -46,6 +48,7 @@ def accept(world, settings, steady):
     return AcceptRegistration(
         settings=settings,
         waits=world.waits,
+        tokens=world.tokens,
         answer_waiting=AnswerWaiting(world.waits, world.bus),
         enqueue=world.queue,
         monotonic=steady,
@@ -63,6 +66,13 @@ def registration(prid=NEW, param=OURS, provider="apns", **changes) -> Registrati
         "Proxy-Path": "sip:127.0.0.1:15060",
     }
     return Registration.from_message(message | changes)
+
+
+@pytest.fixture
+def learned(world, accept):
+    """A phone whose document holds `OLD`."""
+    accept(registration(OLD))
+    LearnDevice(document=DeviceDocument(world.documents, world.bus), tokens=world.tokens)(*world.queue.learned.pop())
 
 
 def wait(world, token, msg_id="m1"):
@@ -90,15 +100,37 @@ def test_a_phone_that_no_rule_knows_is_learned_and_its_callers_are_answered(worl
     ]
 
 
+@pytest.mark.usefixtures("learned")
 def test_a_phone_that_wakes_with_a_new_token_answers_those_who_wait_for_the_old_one(world, accept):
-    accept(registration(OLD))
     wait(world, OLD, "m1")
     wait(world, OLD, "m2")
     accept(registration(NEW))
     assert answered(world) == ["m1", "m2"]
-    assert [learned.token for _, learned in world.queue.learned] == [OLD, NEW]
+    assert [push_object.token for _, push_object in world.queue.learned] == [NEW]
 
 
+@pytest.mark.usefixtures("learned")
+def test_a_call_for_the_old_token_that_the_bus_did_not_take_is_answered_with_the_redelivered_registration(
+    world, accept
+):
+    wait(world, OLD, "m1")
+    wait(world, OLD, "m2")
+    world.bus.failures = 1
+    with pytest.raises(BusUnavailable):
+        accept(registration(NEW))
+    accept(registration(NEW))
+    assert answered(world) == ["m1", "m2"]
+
+
+@pytest.mark.usefixtures("learned")
+def test_until_the_new_token_is_written_every_call_for_the_old_one_is_answered(world, accept):
+    for msg_id in ("m1", "m2", "m3"):
+        wait(world, OLD, msg_id)
+        accept(registration(NEW))
+    assert answered(world) == ["m1", "m2", "m3"]
+
+
+@pytest.mark.usefixtures("learned")
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -114,8 +146,6 @@ def test_a_phone_that_wakes_with_a_new_token_answers_those_who_wait_for_the_old_
 def test_a_refused_phone_is_awake_all_the_same_its_callers_are_answered_and_its_document_stays(
     world, accept, caplog, changes, reason
 ):
-    accept(registration(OLD))
-    world.queue.learned.clear()
     wait(world, OLD)
     caplog.set_level(logging.INFO, "pusher.flows")
     caplog.clear()
@@ -182,8 +212,7 @@ def test_refused_parameters_never_make_a_dead_letter_but_an_unreadable_contact_d
 
 def test_an_unchanged_phone_costs_one_redis_round_trip(world, accept, monkeypatch):
     accept(registration())
-    device, push_object = world.queue.learned.pop()
-    world.tokens.mark_learned(device, push_object.digest, for_s=60.0)
+    world.queue.learned.clear()
     round_trips = []
     connection = world.redis.connection_pool.connection_class
     send = connection.send_packed_command
