@@ -29,6 +29,8 @@ class SIPCall:
     #: Display name of the caller, empty where there is none.
     caller: str
     invited_at: float
+    #: Lower-case names of the headers of its INVITE.
+    headers: frozenset[str] = frozenset()
     answered_at: float | None = None
     #: How the caller ended it.
     ended: Literal["bye", "cancel"] | None = None
@@ -141,7 +143,13 @@ class SIPCalls:
         # A name that is no UTF-8 is shown as well as can be, like on a phone's screen.
         caller = told.sender.display.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         now = self._now()
-        call = SIPCall(call_id=told.call_id, caller=caller, invited_at=now, answered_at=now if self.answers else None)
+        call = SIPCall(
+            call_id=told.call_id,
+            caller=caller,
+            invited_at=now,
+            headers=frozenset(name.lower() for name, _ in invite.request.headers),
+            answered_at=now if self.answers else None,
+        )
         invite.call = call
         self._dialogs[told.call_id, invite.tag, told.sender.tag] = invite
         # Noted before it is said: who waits for the 200 may look at once.
