@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pusher.simulators.authority import Authority
+from tests.support.child import serving
 from tests.support.couchdb import CouchDB
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.redis import RedisServer
@@ -12,12 +14,7 @@ from tests.support.redis import RedisServer
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """A private Redis; a test may stop and restart it."""
-    server = RedisServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
+    yield from serving(RedisServer())
 
 
 @pytest.fixture
@@ -31,12 +28,7 @@ def redis_url(redis_server: RedisServer) -> str:
 @pytest.fixture(scope="session")
 def couchdb_server() -> Iterator[CouchDB]:
     """A private server with CouchDB's API; a test may stop and restart it."""
-    server = CouchDB()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
+    yield from serving(CouchDB())
 
 
 @pytest.fixture
@@ -50,12 +42,7 @@ def couchdb(couchdb_server: CouchDB) -> CouchDB:
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A private RabbitMQ; a test may stop, kill and restart it."""
-    server = RabbitMQ()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
+    yield from serving(RabbitMQ())
 
 
 @pytest.fixture
@@ -64,3 +51,9 @@ def bus_url(rabbitmq: RabbitMQ) -> Iterator[str]:
     rabbitmq.start()
     with rabbitmq.vhost() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs for Apple, Google and the servers of tests."""
+    return Authority(tmp_path_factory.mktemp("authority"))

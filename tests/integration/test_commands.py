@@ -41,31 +41,11 @@ KEY_ID, TEAM_ID = "ABCDE12345", "TEAM123456"
 
 
 @pytest.fixture
-def pusher(tmp_path: Path, bus_url: str, redis_url: str) -> Pusher:
-    """The command, on real servers and a documents file of its own."""
-    return Pusher(tmp_path, PUSHER_BUS_URL=bus_url, PUSHER_REDIS_URL=redis_url)
-
-
-@pytest.fixture
-def documents(pusher: Pusher) -> Iterator[SQLiteDocuments]:
-    """What the command reads and writes."""
-    store = SQLiteDocuments(pusher.folder / "pusher.db")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def publisher(bus_url: str) -> Iterator[BusPublisher]:
     """Somebody else on the bus."""
     made = BusPublisher(bus_url, "kamailio@test")
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Apple's and Google's authority."""
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

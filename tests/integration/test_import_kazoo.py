@@ -20,7 +20,7 @@ from pusher.documents.sqlite import SQLiteDocuments
 from pusher.errors import DocumentMissing
 from pusher.simulators.authority import Authority
 from tests.integration.bus.broker import channel_to, taken
-from tests.support.child import port_of, reserve_port
+from tests.support.child import port_of, reserve_port, serving
 from tests.support.couchdb import PASSWORD, USER, CouchDB
 from tests.support.until import until
 from tests.unit.cli.running import Pusher
@@ -28,12 +28,6 @@ from tests.unit.cli.running import Pusher
 PROPERTIES = {"Token-App": "app-id", "Token-Type": "pn-type", "Token-ID": "pn-tok"}
 LINPHONE = {"regex": "^Linphone", "properties": PROPERTIES}
 IMPORT = ("maintenance", "import-kazoo")
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Apple's and Google's authority."""
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
@@ -46,23 +40,10 @@ def pusher(tmp_path: Path, bus_url: str) -> Pusher:
     return Pusher(tmp_path, PUSHER_BUS_URL=bus_url, PUSHER_ZONE="zone-1")
 
 
-@pytest.fixture
-def documents(pusher: Pusher) -> Iterator[SQLiteDocuments]:
-    """What the command writes."""
-    store = SQLiteDocuments(pusher.folder / "pusher.db")
-    yield store
-    store.close()
-
-
 @pytest.fixture(scope="module")
 def second_server() -> Iterator[CouchDB]:
     """Another CouchDB, for where the source and ours are both one."""
-    server = CouchDB()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
+    yield from serving(CouchDB())
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,6 @@ from tests.support.until import until
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def tokens(authority: Authority) -> Iterator[TokenServer]:
     with TokenServer(authority) as made:

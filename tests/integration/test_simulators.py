@@ -47,11 +47,6 @@ BODY = b'{"call-id":"abc"}'
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
 def certificate(authority: Authority) -> ClientCertificate:
     return authority.client_certificate(topics=(TOPIC,), bundle_id="com.example.phone", key="ec")
 

@@ -3,9 +3,9 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, TypeVar
 
 
 def find(binary: str, package: str, *folders: str) -> str:
@@ -73,6 +73,28 @@ def end(process: subprocess.Popen[bytes], *, kill: bool = False) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
+
+
+class Server(Protocol):
+    """A private server."""
+
+    def start(self) -> None:
+        """Start it."""
+
+    def close(self) -> None:
+        """Stop it for good."""
+
+
+S = TypeVar("S", bound=Server)
+
+
+def serving(server: S) -> Iterator[S]:
+    """Yield `server` running: the body of a fixture."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 def tail(log: Path, characters: int = 2000) -> str:

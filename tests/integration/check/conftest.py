@@ -11,20 +11,6 @@ from tests.unit.cli.running import Pusher
 
 
 @pytest.fixture
-def pusher(tmp_path: Path, bus_url: str, redis_url: str) -> Pusher:
-    """The command, on real servers and a documents file of its own."""
-    return Pusher(tmp_path, PUSHER_BUS_URL=bus_url, PUSHER_REDIS_URL=redis_url)
-
-
-@pytest.fixture
-def documents(pusher: Pusher) -> Iterator[SQLiteDocuments]:
-    """What the command reads and writes."""
-    store = SQLiteDocuments(pusher.folder / "pusher.db")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def stage(tmp_path: Path, bus_url: str) -> Iterator[Stage]:
     """Both providers and three apps; whatever is checked, nobody is pushed to and no rule of HTTP/2 is broken."""
     with Stage(tmp_path / "stage", bus_url) as stage:

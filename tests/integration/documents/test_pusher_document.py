@@ -19,12 +19,6 @@ APPLE, FIREBASE = ProviderName.APPLE, ProviderName.FIREBASE
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Apple's and Google's authority."""
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
 def certificate(authority: Authority) -> str:
     """What Kazoo's apps reach Apple with."""
     return authority.client_certificate(topics=("org.example.phone.voip",), bundle_id="org.example.phone").pem

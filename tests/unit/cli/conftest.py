@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from pusher.simulators.authority import Authority
 from tests.unit.cli.running import Pusher
 
 
@@ -12,9 +11,3 @@ from tests.unit.cli.running import Pusher
 def pusher(tmp_path: Path) -> Pusher:
     """The command, with a documents file of its own."""
     return Pusher(tmp_path)
-
-
-@pytest.fixture(scope="package")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Apple's and Google's authority."""
-    return Authority(tmp_path_factory.mktemp("authority"))

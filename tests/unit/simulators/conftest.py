@@ -24,11 +24,6 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="session")
 def auth_key(authority: Authority) -> AuthKey:
     return authority.auth_key("ABC123DEFG", "TEAM123456")
 
