@@ -81,6 +81,11 @@ class Inspection:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._gone: str | None = None
+        self._blocked = False
+        transport = connection.connection
+        # The memory transport has no broker that could run short of anything.
+        if hasattr(transport, "on_blocked"):
+            transport.on_blocked = self._on_blocked
 
     @property
     def broker(self) -> str:
@@ -162,6 +167,9 @@ class Inspection:
         with self._channel() as channel:
             return _routed(channel, TARGETED, server_id, envelope.headers("pusher", "check", node))
 
+    def _on_blocked(self, _: str) -> None:
+        self._blocked = True
+
     def take_leave(self) -> None:
         """Close the connection in order, or RabbitMQ's log would tell of a client that vanished."""
         if self._gone is None:
@@ -192,6 +200,9 @@ class Inspection:
             raise BusUnavailable(str(error.reply_text or error)) from error
         except CONNECTION_ERRORS as error:
             self._gone = f"the connection broke: {str(error) or type(error).__name__}"
+            if self._blocked:
+                # It stops reading from whoever publishes, and says no more than that.
+                self._gone = "the broker takes no messages, it is short of memory or disk: rabbitmqctl status tells"
             raise BusUnavailable(self._gone) from error
 
 

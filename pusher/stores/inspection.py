@@ -1,11 +1,13 @@
 """What Redis says of itself, for `pusher check`."""
 
 import re
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 import redis
 
+from pusher.stores import keys
 from pusher.stores.connection import RedisOutage
 
 #: EXPIRE with NX and GT, which keep waiting calls alive, came with it.
@@ -20,6 +22,8 @@ class RedisState:
     too_old: bool
     #: Whether it follows another server, and so takes no writes.
     replica: bool
+    #: Why it takes no writes, in its own words; None where it does.
+    refusal: str | None
     #: What it does when its memory is full, such as `allkeys-lru`; None where it refuses writes or has no limit.
     eviction: str | None
 
@@ -31,6 +35,7 @@ def inspect(client: "redis.Redis") -> RedisState | None:
             info: dict[str, Any] = client.info()
         except redis.exceptions.NoPermissionError:
             return None
+        refusal = _refusal(client)
     version = str(info.get("redis_version", ""))
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     policy = str(info.get("maxmemory_policy", "noeviction"))
@@ -38,5 +43,15 @@ def inspect(client: "redis.Redis") -> RedisState | None:
         version=version,
         too_old=numbers < OLDEST,
         replica=info.get("role") == "slave",
+        refusal=refusal,
         eviction=policy if policy != "noeviction" and info.get("maxmemory") else None,
     )
+
+
+def _refusal(client: "redis.Redis") -> str | None:
+    """Write something small: a full memory, or a snapshot that failed, shows in no other way."""
+    try:
+        client.set(keys.check(uuid.uuid4().hex), "1", px=1000)
+    except redis.ResponseError as error:
+        return str(error)
+    return None

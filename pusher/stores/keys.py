@@ -11,6 +11,7 @@
 | `pusher:learned:<account>:<device>` | string | digest of the push object written or queued | as told | tokens |
 | `pusher:sent:<push id>` | string | mark: a provider accepted this push | 5 minutes past its deadline | sent |
 | `pusher:shared:<name>` | string | JSON: a provider token and when it was issued | to its expiry | shared_tokens |
+| `pusher:check:<random>` | string | nothing: `pusher check` looks whether Redis takes writes | 1 second | inspection |
 | `pusher:shared:lock:<name>` | string | mark: some process renews that provider token | as told | shared_tokens |
 
 `<token>` is `redact.digest` of a token, never the token itself. Losing any key costs an answer, a repeated push or a
@@ -66,3 +67,8 @@ def shared(name: str) -> str:
 def shared_lock(name: str) -> str:
     """Name the mark of the process that renews a shared provider token."""
     return f"pusher:shared:lock:{name}"
+
+
+def check(random: str) -> str:
+    """Name what `pusher check` writes to see whether it can."""
+    return f"pusher:check:{random}"

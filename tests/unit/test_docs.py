@@ -61,7 +61,8 @@ def test_every_redis_key_is_described_and_no_other() -> None:
     patterns = {re.sub(r"<[^>]+>", ".+", key.replace(r"\ ", " ")) for key in described}
     device = Device(account_id="0" * 32, device_id="d")
     made = {keys.DEADLINES, keys.token(device), keys.latest(device), keys.learned(device)} | {
-        make("x") for make in (keys.waits, keys.registration, keys.owner, keys.sent, keys.shared, keys.shared_lock)
+        make("x")
+        for make in (keys.waits, keys.registration, keys.owner, keys.sent, keys.shared, keys.shared_lock, keys.check)
     }
     functions = [node for node in tree(ROOT / "pusher/stores/keys.py").body if isinstance(node, ast.FunctionDef)]
     assert len(made) == len(functions) + 1 == len(patterns)

@@ -41,7 +41,8 @@ def bus(settings: Settings, waiting: Callable[[], list[str]], needed: Collection
                 yield _guarded(f"exchange {exchange.name}", partial(_exchange, look, exchange.name, listening))
             yield _guarded("Erlang pusher", lambda: _erlang(look))
             for name, most in ((CALLS, _MANY_CALLS), (registrations().name, _MANY_OTHERS)):
-                yield _guarded(f"queue {name}", partial(_queue, look, name, most, "pusher listen"))
+                check = partial(_queue, look, name, most, "pusher listen", urgent=name == CALLS)
+                yield _guarded(f"queue {name}", check)
             yield from _all(kamailio.dead_letters(look))
             yield _guarded("waiting calls", lambda: kamailio.waiting_calls(look, waiting(), settings.node))
             yield _guarded("canary", lambda: kamailio.canary(look, settings.node, listening))
@@ -128,19 +129,24 @@ def _task_queues(look: Inspection, needed: Collection[ProviderName]) -> Iterator
     for provider in ProviderName:
         name = f"push.{provider}"
         worker = f"a worker with -Q {name}" if provider in needed else None
-        yield _guarded(f"queue {name}", partial(_queue, look, name, _MANY_CALLS, worker))
+        check = partial(_queue, look, name, _MANY_CALLS, worker, urgent=provider in needed)
+        yield _guarded(f"queue {name}", check)
     yield _guarded("queue devices", lambda: _queue(look, "devices", _MANY_OTHERS, "a worker with -Q devices"))
 
 
-def _queue(look: Inspection, name: str, most: int, consumer: str | None) -> Finding:
-    """Return how queue `name` stands, which `consumer` should take from; None where no app needs it."""
+def _queue(look: Inspection, name: str, most: int, consumer: str | None, *, urgent: bool = False) -> Finding:
+    """Return how queue `name` stands, which `consumer` should take from; None where no app needs it.
+
+    `urgent` tells that no call is woken while nobody does.
+    """
     subject, state = f"queue {name}", look.queue(name)
     messages, consumers = (0, 0) if state is None else (state.messages, state.consumers)
     facts: dict[str, Fact] = {"exists": state is not None, "messages": messages, "consumers": consumers}
     if consumers == 0 and consumer is None and messages == 0:
         return ok(subject, "nobody takes from it, and no app needs it", **facts)
     if consumers == 0:
-        return warn(subject, f"nobody takes from it, {messages} wait: start {consumer or 'a worker'}", **facts)
+        told = failed if urgent else warn
+        return told(subject, f"nobody takes from it, {messages} wait: start {consumer or 'a worker'}", **facts)
     if messages > most:
         text = f"{messages} wait for {consumers} consumers: too slow, too few, or what they wait for hangs"
         return warn(subject, text, **facts)

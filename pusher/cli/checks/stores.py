@@ -25,6 +25,10 @@ def redis(edges: Edges) -> Finding:
         return failed("redis", f"version {state.version} is too old: {needed} or later is needed", **facts)
     if state.replica:
         return failed("redis", "it is a replica and takes no writes: point PUSHER_REDIS_URL at the primary", **facts)
+    if state.refusal is not None:
+        return failed(
+            "redis", f"it takes no writes, so no call is answered when its phone registers: {state.refusal}", **facts
+        )
     if state.eviction is not None:
         text = "a full memory drops waiting calls, which then get no answer: set maxmemory-policy noeviction"
         return warn("redis", f"maxmemory-policy is {state.eviction}: {text}", **facts)

@@ -7,6 +7,9 @@ from tests.unit.cli.running import Pusher
 
 Findings = dict[str, dict[str, Any]]
 
+#: What fails as long as no listener and no worker runs, as in most of these tests.
+STOPPED = {"queue pusher.push_req", "queue push.apple", "queue push.firebase"}
+
 
 def checked(pusher: Pusher, *args: str, **environment: str) -> Findings:
     """Return the findings by subject, after seeing that exit status and standard error agree with them."""
@@ -21,8 +24,9 @@ def checked(pusher: Pusher, *args: str, **environment: str) -> Findings:
 
 
 def bad(findings: Findings, status: str = "failed") -> set[str]:
-    """Return the subjects with `status`."""
-    return {subject for subject, finding in findings.items() if finding["status"] == status}
+    """Return the subjects with `status`, without those that have it because nothing runs."""
+    idle = {subject for subject in STOPPED if findings.get(subject, {}).get("facts", {}).get("consumers") == 0}
+    return {subject for subject, finding in findings.items() if finding["status"] == status} - idle
 
 
 def verdicts(said: str) -> dict[str, str]:

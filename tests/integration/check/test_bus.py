@@ -132,15 +132,30 @@ def test_somebody_else_s_answer_is_not_taken_for_the_listener_s(
     assert findings["canary"]["text"] == "somebody else answers push requests: registered"
 
 
-def test_without_a_listener_nothing_is_declared_and_nothing_fails(staged: Pusher, rabbitmq: RabbitMQ) -> None:
+def test_without_a_listener_and_workers_that_is_what_fails_and_nothing_is_declared(
+    staged: Pusher, rabbitmq: RabbitMQ
+) -> None:
     vhost = staged.environment["PUSHER_BUS_URL"].rpartition("/")[2]
     declared = f'{{length(rabbit_exchange:list(<<"{vhost}">>)), length(rabbit_amqqueue:list(<<"{vhost}">>))}}'
     before = rabbitmq.eval(declared)
     findings = checked(staged, "--offline")
     assert bad(findings) == set()
+    stopped = {subject for subject, found in findings.items() if found["status"] == "failed"}
+    assert stopped == {"queue pusher.push_req", "queue push.apple", "queue push.firebase"}, "no call is woken"
     assert "start pusher listen" in findings["queue pusher.push_req"]["text"]
     assert findings["canary"]["facts"] == {"sent": False}
     assert rabbitmq.eval(declared) == before
+
+
+def test_a_broker_short_of_memory_is_told_as_such(staged: Pusher, listener: Listener, rabbitmq: RabbitMQ) -> None:
+    alarm = "{resource_limit, memory, node()}"
+    rabbitmq.eval(f"rabbit_alarm:set_alarm({{{alarm}, []}})")
+    try:
+        findings = checked(staged, "--offline")
+    finally:
+        rabbitmq.eval(f"rabbit_alarm:clear_alarm({alarm})")
+    assert findings["canary"]["status"] == "failed"
+    assert "short of memory or disk" in findings["canary"]["text"]
 
 
 def test_one_wrong_exchange_hides_none_of_the_others(staged: Pusher, bus_url: str) -> None:
@@ -176,7 +191,7 @@ def test_tasks_that_nobody_takes_are_counted_and_no_app_needs_some(staged: Pushe
         put(bus_url, "push.apple")
     findings = checked(staged, "--offline")
     text = "nobody takes from it, 3 wait: start a worker with -Q push.apple"
-    assert (findings["queue push.apple"]["status"], findings["queue push.apple"]["text"]) == ("warn", text)
+    assert (findings["queue push.apple"]["status"], findings["queue push.apple"]["text"]) == ("failed", text)
     assert findings["queue push.apple"]["facts"] == {"exists": True, "messages": 3, "consumers": 0}
     assert findings["queue push.firebase"]["status"] == "ok"
     assert findings["queue push.firebase"]["facts"]["exists"] is False
@@ -307,5 +322,5 @@ def test_a_broker_that_is_away_or_refuses_or_hangs_fails_the_bus_alone(staged: P
 def test_lines_for_people_say_the_same(staged: Pusher, listener: Listener) -> None:
     findings = checked(staged, "--offline")
     words = {"ok": "ok", "warn": "warn", "failed": "FAILED"}
-    said = verdicts(staged.done("check", "--offline"))
+    said = verdicts(staged("check", "--offline").stdout)
     assert said == {subject: words[finding["status"]] for subject, finding in findings.items()}
