@@ -68,7 +68,7 @@ class Lab:
         usual = {
             "aor": f"{phone.user}@{phone.realm}",
             "caller": caller,
-            "caller_number": "+15551230000",
+            "caller_uri": "sip:+15551230000@freeswitch.example.com",
             "token_id": phone.token,
             "token_type": phone.token_type,
             "token_app": phone.app_id,
@@ -122,17 +122,22 @@ def channels(rabbitmq: RabbitMQ, bus_url: str) -> list[int]:
     return [int(number) for number in said.strip("[]").split(",") if number]
 
 
+def on_the_bus(rabbitmq: RabbitMQ, bus_url: str) -> bool:
+    """Tell whether Kamailio is connected, and all its queues are there."""
+    # Five for replies on either connection, and one for the subscription of docs/kamailio/pusher.cfg.
+    return sorted(channels(rabbitmq, bus_url)) == [5, 6]
+
+
 @contextmanager
 def running_lab(folder: Path, rabbitmq: RabbitMQ, bus_url: str, redis_url: str, flavour: Flavour) -> Iterator[Lab]:
     """Yield a lab whose calls are answered."""
 
-    def on_the_bus() -> bool:
-        # Five for replies on either connection, and one for the subscription of docs/kamailio/pusher.cfg.
-        return sorted(channels(rabbitmq, bus_url)) == [5, 6]
+    def ready() -> bool:
+        return on_the_bus(rabbitmq, bus_url)
 
-    kamailio = Kamailio(folder, configuration(flavour, bus_url), ready=on_the_bus)
+    kamailio = Kamailio(folder, configuration(flavour, bus_url), ready=ready)
     with running_system(folder, bus_url, redis_url) as system:
-        lab = Lab(folder, system, kamailio, flavour, on_the_bus)
+        lab = Lab(folder, system, kamailio, flavour, ready)
         try:
             kamailio.start()
             yield lab

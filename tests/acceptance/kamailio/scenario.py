@@ -4,7 +4,7 @@ _INVITE = """
     INVITE sip:[aor] SIP/2.0
     Via: SIP/2.0/UDP [local_ip]:[local_port];branch=z9hG4bK-[pid]-1;rport
     Max-Forwards: 70
-    From: [caller] <sip:[caller_number]@freeswitch.example.com>;tag=[pid]
+    From: [caller] <[caller_uri]>;tag=[pid]
     To: <sip:[aor]>
     Call-ID: [call_id]
     CSeq: 1 INVITE
@@ -27,7 +27,7 @@ _INVITE = """
 """
 
 #: Final responses that mean no.
-_NO = (404, 408, 480, 486, 487, 500, 503)
+_NO = (404, 408, 480, 486, 487, 488, 500, 503)
 
 
 def _send(message: str, *, again: bool = True) -> str:
@@ -41,7 +41,7 @@ def _request(method: str, *, cseq: int, branch: int, uri: str = "sip:[aor]", to:
     Via: SIP/2.0/UDP [local_ip]:[local_port];branch=z9hG4bK-[pid]-{branch};rport
     Max-Forwards: 70
     {"[routes]" if uri == "[next_url]" else "X-Lab: 1"}
-    From: [caller] <sip:[caller_number]@freeswitch.example.com>;tag=[pid]
+    From: [caller] <[caller_uri]>;tag=[pid]
     {to}
     Call-ID: [call_id]
     CSeq: {cseq} {method}

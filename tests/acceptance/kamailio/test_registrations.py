@@ -58,8 +58,8 @@ def test_a_registration_is_announced_as_kazoo_announces_it(lab, announced):
 def test_a_binding_that_is_taken_back_is_announced_as_unregistered(lab, announced):
     phone = lab.phone(AppKind.APPLE_KEY)
     assert phone.register() == 200
-    assert phone.register(expires_s=0) == 200
     assert announced()["Status"] == "Registered"
+    assert phone.register(expires_s=0) == 200
     said = announced()
     assert (said["Status"], said["Expires"]) == ("Unregistered", 0)
 
@@ -70,6 +70,16 @@ def test_a_phone_let_in_by_its_token_is_announced_without_an_account(lab, announ
     said = announced()
     assert (said["Status"], said["Custom-Channel-Vars"]) == ("Registered", {})
     assert f";x-token-reg={lab.push_data(phone)['registration-token']};" in said["Contact"]
+
+
+def test_a_token_shown_in_a_header_only_is_announced_in_it(lab, announced):
+    phone = lab.phone(AppKind.FIREBASE, password="wrong")
+    contact = phone.contact
+    phone.contact = lambda address, **shown: contact(address, **(shown | {"registration_token": None}))
+    assert lab.call(phone).outcome().status == 200
+    said = announced()
+    assert said["X-Token-Reg"] == lab.push_data(phone)["registration-token"]
+    assert "x-token-reg" not in said["Contact"]
 
 
 def test_a_contact_with_odd_bytes_is_announced_all_the_same(lab, announced):

@@ -1,12 +1,29 @@
 """Calls to phones that sleep and are not registered: what the caller sees, and when."""
 
+import json
+
 import pytest
 
+from pusher.simulators.misbehaviour import Answer
 from pusher.simulators.stage import AppKind
+from tests.acceptance.kamailio.lab import PASSWORD
 from tests.support.until import until
 
 #: Milliseconds that the ringing of tests may take beside what they wait for: the machine may be busy.
 PROMPTLY_S = 1.0
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"], ids=["by_password", "by_token"])
+def test_a_call_to_an_address_in_other_letter_case_is_connected(lab, password):
+    phone = lab.phone(AppKind.FIREBASE, password=password)
+    outcome = lab.call(phone, aor=f"{phone.user}@{phone.realm}".upper(), wake_window_s=5).outcome()
+    assert (outcome.status, phone.register_statuses) == (200, [200])
+
+
+def test_a_phone_that_registers_in_other_letter_case_is_let_in_and_connected(lab):
+    phone = lab.phone(AppKind.FIREBASE, user=f"U{len(lab.phones)}", password="wrong")
+    outcome = lab.call(phone, aor=f"{phone.user}@{phone.realm}".lower(), wake_window_s=5).outcome()
+    assert (outcome.status, phone.register_statuses) == (200, [200])
 
 
 @pytest.mark.parametrize("kind", AppKind)
@@ -72,6 +89,15 @@ def test_a_dead_token_fails_the_call_over_at_once(lab):
     assert outcome.final.after_s < PROMPTLY_S
 
 
+def test_a_token_that_apple_refuses_fails_the_call_over_at_once(lab):
+    phone = lab.phone(AppKind.APPLE_KEY)
+    lab.system.stage.apns.next(Answer(status=400, reason="BadDeviceToken"))
+    outcome = lab.call(phone).outcome()
+    assert outcome.status == 480
+    assert outcome.reason == 'SIP;cause=480;text="push token_mismatch"'
+    assert outcome.final.after_s < PROMPTLY_S
+
+
 def test_an_unknown_app_fails_the_call_over_at_once(lab):
     phone = lab.phone(AppKind.APPLE_KEY)
     outcome = lab.call(phone, token_app="org.example.nobody").outcome()
@@ -108,6 +134,15 @@ def test_the_callers_name_arrives_at_the_phone_as_it_was_sent(lab):
     assert [call.outcome().status for call in calls] == [200] * len(NAMES)
     assert [lab.push_data(phone)["caller-id-name"] for phone in phones] == list(NAMES.values())
     assert {lab.push_data(phone)["caller-id-number"] for phone in phones} == {"+15551230000"}
+
+
+def test_a_caller_without_a_number_is_shown_by_name_alone(lab):
+    phone = lab.phone(AppKind.FIREBASE)
+    call = lab.call(phone, caller='"Anonymous"', caller_uri="sip:anonymous.invalid")
+    assert call.outcome().status == 200
+    data = lab.push_data(phone)
+    assert (data["caller-id-name"], data["caller-id-number"]) == ("Anonymous", "")
+    assert json.loads(data["alert"])["loc-args"] == ["Anonymous"]
 
 
 def test_a_token_too_long_for_a_routing_key_wakes_its_phone(lab):
