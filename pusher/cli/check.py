@@ -48,7 +48,7 @@ def _findings(edges: Edges, *, live: bool) -> Iterator[Finding]:
         found = edges.system_config.apps()
     except PusherError:
         found = None
-    needed = tuple(ProviderName) if found is None else {apps.provider_name(app) for app in found if app.enabled}
+    needed = tuple(ProviderName) if found is None else {app.provider for app in found if app.enabled}
     yield from broker.bus(edges.settings, lambda: [wait.server_id for wait in edges.waits.waiting()], needed)
     yield from broker.tasks(edges.settings, needed)
     if found is not None:

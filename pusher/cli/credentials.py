@@ -23,6 +23,8 @@ from pusher.push.app import App, AppleApp, FirebaseApp, TokenKey
 
 #: Bytes; the largest credential, a certificate with its chain and key, has some ten thousand.
 _MAX_BYTES = 262_144
+#: Days before the end of a certificate from which it is worth renewing.
+RENEW_DAYS = 30
 #: What legacy server keys look like: `AIza...`, or a long word with a colon.
 _LEGACY_KEY = re.compile(r"AIza[\w-]{20,}|[\w-]{8,}:[\w-]{40,}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pusher.cli.credentials import summary
+from pusher.cli.credentials import RENEW_DAYS, summary
 from pusher.cli.table import printable, table
 from pusher.documents.import_kazoo import Part, Verdict
 from pusher.documents.pusher_document import DEFAULT, USER_AGENTS
@@ -16,9 +16,6 @@ from pusher.documents.typed_settings import TypedSettings
 from pusher.errors import CredentialInvalid
 from pusher.providers.apple.credentials import check_certificate
 from pusher.push.app import App, AppleApp, FirebaseApp, ProviderName
-
-#: Days before its end from which on a certificate needs attention.
-_SOON_DAYS = 30
 
 _IN_USE = (Verdict.COPIED, Verdict.HERE)
 _DONE = {Verdict.COPIED: "Copied", Verdict.HERE: "Already here", Verdict.KEPT: "Kept", Verdict.LEFT: "Not copied"}
@@ -135,7 +132,7 @@ def _troubles(part: Part, apps: Mapping[tuple[str, ProviderName], App], now: dat
 def _ends_soon(part: Part, app: App, now: datetime) -> Iterator[_Trouble]:
     if isinstance(app, AppleApp) and app.token_key is None and app.certificate is not None:
         facts = check_certificate(app.certificate, now)
-        if facts.days_left < _SOON_DAYS:
+        if facts.days_left < RENEW_DAYS:
             problem = f"the certificate ends on {facts.not_after:%Y-%m-%d}: renew it at developer.apple.com"
             yield _Trouble(subject=_path(part), problem=problem, remedy=_remedy(app))
 

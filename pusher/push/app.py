@@ -46,6 +46,11 @@ class AppleApp:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def provider(self) -> ProviderName:
+        """Who is reached."""
+        return ProviderName.APPLE
+
+    @property
     def has_credential(self) -> bool:
         """Whether there is one at all, good or not."""
         return self.certificate is not None or self.token_key is not None
@@ -63,6 +68,11 @@ class FirebaseApp:
     service_account: Mapping[str, str] | None = field(default=None, repr=False)
     #: A legacy server key: recognised only to say that it no longer works.
     api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def provider(self) -> ProviderName:
+        """Who is reached."""
+        return ProviderName.FIREBASE
 
     @property
     def has_credential(self) -> bool:

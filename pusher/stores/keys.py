@@ -11,8 +11,8 @@
 | `pusher:learned:<account>:<device>` | string | digest of the push object written or queued | as told | tokens |
 | `pusher:sent:<push id>` | string | mark: a provider accepted this push | 5 minutes past its deadline | sent |
 | `pusher:shared:<name>` | string | JSON: a provider token and when it was issued | to its expiry | shared_tokens |
-| `pusher:check:<random>` | string | nothing: `pusher check` looks whether Redis takes writes | 1 second | inspection |
 | `pusher:shared:lock:<name>` | string | mark: some process renews that provider token | as told | shared_tokens |
+| `pusher:check:<random>` | string | nothing: `pusher check` looks whether Redis takes writes | 1 second | inspection |
 
 `<token>` is `redact.digest` of a token, never the token itself. Losing any key costs an answer, a repeated push or a
 repeated look at a document, nothing more. Change the form of a value and its key needs a new name, because two releases

@@ -8,17 +8,15 @@ from datetime import datetime
 from pusher import wiring
 from pusher.cli.checks.finding import Fact, Finding, Note, Status, failed, joined
 from pusher.cli.checks.live import Judgement, judge_all, probe
-from pusher.cli.credentials import certificate_summary, summary
+from pusher.cli.credentials import RENEW_DAYS, certificate_summary, summary
 from pusher.clock import utcnow
 from pusher.documents.pusher_document import DEFAULT
 from pusher.errors import PusherError
 from pusher.http2.origin import Origin
 from pusher.providers.apple.credentials import CertificateFacts, check_certificate
 from pusher.providers.apple.headers import headers_for
-from pusher.push.app import App, AppleApp, FirebaseApp, ProviderName
+from pusher.push.app import App, AppleApp, FirebaseApp
 
-#: Days before the end of a certificate from which it is worth renewing.
-RENEW_DAYS = 30
 #: Which environment Apple's own hosts are (facts: providers.md 1).
 _ENVIRONMENTS = {
     "api.push.apple.com": "production",
@@ -41,11 +39,6 @@ class _Looked:
     def usable(self) -> bool:
         """Whether asking the provider could tell more."""
         return self.app.enabled and all(status is not Status.FAILED for status, _ in self.notes)
-
-
-def provider_name(app: App) -> ProviderName:
-    """Return the provider that `app` is for."""
-    return ProviderName.APPLE if isinstance(app, AppleApp) else ProviderName.FIREBASE
 
 
 def apps(edges: wiring.Edges, found: tuple[App, ...], *, live: bool, redis_up: bool) -> Iterator[Finding]:
@@ -82,7 +75,7 @@ def _ask(edges: wiring.Edges, asked: list[_Looked]) -> dict[int, Judgement]:
 
 def _finding(looked: _Looked, judgement: Judgement | None) -> Finding:
     app, notes = looked.app, list(looked.notes)
-    facts: dict[str, Fact] = {"app": app.app_id, "provider": str(provider_name(app)), "enabled": app.enabled}
+    facts: dict[str, Fact] = {"app": app.app_id, "provider": str(app.provider), "enabled": app.enabled}
     facts |= {"host": app.host} | looked.facts | {"live": None}
     if judgement is not None:
         notes.append(judgement.note)
@@ -91,7 +84,7 @@ def _finding(looked: _Looked, judgement: Judgement | None) -> Finding:
         # Nobody is pushed to, so nothing about it is urgent.
         notes = [(min(status, Status.WARN, key=list(Status).index), text) for status, text in notes]
         notes.append((Status.OK, "disabled: its calls fail over at once"))
-    return joined(f"app {app.app_id} ({provider_name(app)})", notes, facts)
+    return joined(f"app {app.app_id} ({app.provider})", notes, facts)
 
 
 def _may_ask(looked: _Looked, redis_up: bool) -> bool:

@@ -18,7 +18,7 @@ from pusher.cli.checks.finding import Note, Status
 from pusher.clock import Deadline
 from pusher.messages.push_request import PushRequest
 from pusher.ports import Provider
-from pusher.push.app import App, AppleApp, ProviderName
+from pusher.push.app import App, ProviderName
 from pusher.push.notification import Notification
 from pusher.push.outcome import Delivered, FailureReason, Outcome, Refused, TokenDead, TryLater
 
@@ -65,11 +65,10 @@ class Judgement:
 
 def probe(app: App, now: float) -> Notification:
     """Return the push for `app` that reaches nobody, as of epoch seconds `now`."""
-    provider = ProviderName.APPLE if isinstance(app, AppleApp) else ProviderName.FIREBASE
-    request = PushRequest(token=_NOBODY[provider], token_type=str(provider), app_id=app.app_id)
+    request = PushRequest(token=_NOBODY[app.provider], token_type=str(app.provider), app_id=app.app_id)
     return Notification(
         request=request,
-        provider=provider,
+        provider=app.provider,
         push_id=str(uuid.uuid4()),
         received_at=now,
         expires_at=now + LIMIT_S,
