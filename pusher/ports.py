@@ -4,7 +4,7 @@ Any method may raise the errors its docstring names and no other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pusher.clock import Deadline
@@ -20,6 +20,19 @@ from pusher.registration.user_agents import UserAgentRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwakePhone:
+    """A phone that registered, as far as its registration says."""
+
+    #: Its push token.
+    token: str | None = field(repr=False)
+    #: The token that let the REGISTER in.
+    registration_token: str | None = field(repr=False)
+    device: Device | None
+    #: Digest of its push object, where it is to be learned.
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """What Redis knows when a phone registers."""
 
@@ -32,24 +45,18 @@ class Arrival:
 class Waits(Protocol):
     """Calls that wait for a phone. Every method may raise `StoreUnavailable`."""
 
-    def add(self, wait: Wait) -> None:
-        """Remember `wait` until it is claimed or its deadline passes. Adding it twice is adding it once."""
+    def add(self, *waits: Wait) -> None:
+        """Remember each until it is claimed or its deadline passes. Adding it twice is adding it once."""
 
     def claim(self, wait: Wait) -> bool:
         """Take `wait` away; True for exactly one caller, False when it was claimed before or its deadline passed."""
 
-    def arrive(
-        self,
-        *,
-        token: str | None,
-        registration_token: str | None,
-        device: Device | None,
-        digest: str | None,
-    ) -> Arrival:
-        """Claim all that waits for either token, and for the one in `device`'s document, if it still is its own.
+    def arrive(self, *phones: AwakePhone) -> list[Arrival]:
+        """Claim for each phone all that waits for its tokens, and for the one in its device's document, if it still is
+        its own.
 
         Where `device` and `digest` are known, `device` is from now on the owner of `token`, and the push object with
-        `digest` its latest. One round trip, unless another token than `token` leads to calls.
+        `digest` its latest. One round trip for all, unless another token than `token` leads to calls.
         """
 
     def waiting(self) -> list[Wait]:
@@ -159,11 +166,11 @@ class Documents(Protocol):
 class Enqueue(Protocol):
     """Work for the workers; returns when the broker has it. Every method may raise `BusUnavailable`."""
 
-    def push(self, notification: Notification) -> None:
-        """Have the push delivered."""
+    def push(self, *notifications: Notification) -> None:
+        """Have the pushes delivered."""
 
-    def learn(self, device: Device, push_object: PushObject) -> None:
-        """Have the device's push object written."""
+    def learn(self, changes: Mapping[Device, PushObject]) -> None:
+        """Have the devices' push objects written."""
 
     def forget(self, device: Device, token: str, dead_since: float) -> None:
         """Have the device's push object cleared, if it still holds `token`."""
@@ -172,8 +179,8 @@ class Enqueue(Protocol):
 class Announce(Protocol):
     """What Pusher says on Kazoo's bus; returns when the broker has it. May raise `BusUnavailable`."""
 
-    def respond(self, response: PushResponse) -> None:
-        """Answer a waiting proxy."""
+    def respond(self, *responses: PushResponse) -> None:
+        """Answer waiting proxies."""
 
     def document_changed(self, change: DocumentChange) -> None:
         """Tell that a document changed."""

@@ -79,24 +79,24 @@ def _documents(settings: Settings) -> CouchDBDocuments | SQLiteDocuments:
     return CouchDBDocuments.from_url(settings.documents_url, ca_file=settings.ca_file)
 
 
-def listener(edges: Edges, enqueue: Enqueue) -> Listener:
-    """Return the bus listener with its flows."""
+def listener(edges: Edges, enqueue_calls: Enqueue, enqueue_changes: Enqueue) -> Listener:
+    """Return the bus listener with its flows; calls and registrations enqueue apart, so that none waits for another."""
     return Listener(
         edges.settings.bus_url,
         publisher=edges.publisher,
-        accept_push=AcceptPush(
+        accept_pushes=AcceptPush(
             waits=edges.waits,
-            enqueue=enqueue,
+            enqueue=enqueue_calls,
             announce=edges.publisher,
             wake_window_s=edges.settings.wake_window_s,
             monotonic=time.monotonic,
         ),
-        accept_registration=AcceptRegistration(
+        accept_registrations=AcceptRegistration(
             settings=edges.system_config,
             waits=edges.waits,
             tokens=RedisTokens(edges.redis),
             answer_waiting=AnswerWaiting(edges.waits, edges.publisher),
-            enqueue=enqueue,
+            enqueue=enqueue_changes,
             monotonic=time.monotonic,
         ),
         settings_changed=edges.system_config.drop,

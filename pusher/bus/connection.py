@@ -1,5 +1,7 @@
 """How Pusher connects to an AMQP broker, and which errors mean that it is gone."""
 
+import select
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,13 +39,16 @@ def connect(url: str, *, heartbeat_s: int) -> Connection:
     return connection
 
 
-def reach(url: str, *, heartbeat_s: int) -> Connection:
-    """Return a live connection to any broker. Raises one of `CONNECTION_ERRORS`."""
+def reach(url: str, *, heartbeat_s: int, confirm: bool = True) -> Connection:
+    """Return a live connection to any broker; with `confirm`, each publish waits for its word.
+
+    Raises one of `CONNECTION_ERRORS`.
+    """
     connection = Connection(
         url,
         connect_timeout=CONNECT_LIMIT_S,
         heartbeat=heartbeat_s,
-        transport_options=transport_options(url, confirm=True),
+        transport_options=transport_options(url, confirm=confirm),
     )
     try:
         # Once: `connect()` would sleep for two seconds and try again, deaf to a stop.
@@ -52,6 +57,19 @@ def reach(url: str, *, heartbeat_s: int) -> Connection:
         drop(connection)
         raise
     return connection
+
+
+def readable(connection: Connection) -> bool:
+    """Tell whether the broker has said something that was not read yet."""
+    sock = getattr(connection.connection, "sock", None)
+    if sock is None:
+        return False  # The memory transport has no socket.
+    # What TLS has decrypted already does not show on the socket.
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        return True
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def drop(connection: Connection) -> None:

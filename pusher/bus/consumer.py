@@ -1,7 +1,6 @@
 """One queue, one connection, one thread: takes messages off the bus and never dies of one.
 
-What happens to a message is decided in one place, `_take`: handled, it is acknowledged; not understood, it is kept in
-`pusher.dead` and acknowledged; not handed over because a broker is away, it stays on the bus and comes back.
+`settler.py` decides what happens to a message that was taken.
 """
 
 import logging
@@ -9,18 +8,19 @@ import random
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from kombu import Connection, Consumer, Queue
 from kombu.message import Message
 
-from pusher.bus.connection import CONNECTION_ERRORS, connect, drop
+from pusher.bus.connection import CONNECTION_ERRORS, connect, drop, readable
+from pusher.bus.delivery import Handle
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.settler import Settler
 from pusher.bus.topology import declare_queue
-from pusher.clock import Deadline, utcnow
-from pusher.errors import BusUnavailable, MessageInvalid
+from pusher.clock import Deadline
+from pusher.errors import BusUnavailable
 from pusher.logs import event
 
 log = logging.getLogger("pusher.bus")
@@ -33,27 +33,18 @@ TICK_S = 0.5
 RECOVERABLE: tuple[type[Exception], ...] = (*CONNECTION_ERRORS, BusUnavailable)
 #: What py-amqp raises about a message that it cannot parse, such as one whose routing key is not UTF-8.
 UNREADABLE: tuple[type[Exception], ...] = (ValueError, OverflowError, struct.error)
+#: Seconds that the rest of a message has to arrive while others are in hand.
+REST_S = 0.005
 #: Seconds before the first and, at most, before a later attempt to reconnect.
 RECONNECT_S = (0.2, 5.0)
 #: Seconds in which a consumer without a message in hand takes its leave of the broker.
 FAREWELL_S = 1.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A message as the broker delivered it."""
-
-    body: bytes = field(repr=False)
-    #: May hold a push token.
-    routing_key: str = field(repr=False)
-    #: Epoch seconds when it arrived here.
-    received_at: float
-
-
 class BusConsumer:
-    """Feeds the messages of one queue to `handle`, in order, each acknowledged when `handle` returned.
+    """Feeds the messages of one queue to `handle`, in order, and acknowledges them when it returned.
 
-    `handle` raises `MessageInvalid` for what it does not understand and `BusUnavailable` for what it could not hand on.
+    What has arrived already is handed over together, at most `batch` messages; nothing waits for more to come.
     `on_connect` is called after every connect, before the first message: announcements may have been missed.
     """
 
@@ -61,22 +52,25 @@ class BusConsumer:
         self,
         url: str,
         queue: Queue,
-        handle: Callable[[Delivery], None],
+        handle: Handle,
         *,
         publisher: BusPublisher,
         prefetch: int,
+        batch: int = 1,
         on_connect: Callable[[], None] | None = None,
     ) -> None:
         self._url = url
         self._queue = queue
-        self._handle = handle
-        self._publisher = publisher
         self._prefetch = prefetch
+        self._batch = batch
         self._on_connect = on_connect
+        self._settler = Settler(queue.name, handle, publisher)
         self._stop = threading.Event()
         self._farewell = Deadline.after(0)
         self._in_hand = False
-        #: Delivery tag of the last message dealt with on the channel, which counts from 1.
+        #: Messages that arrived and are not settled.
+        self._arrived: list[Message] = []
+        #: Delivery tag of the last message that arrived on the channel, which counts from 1.
         self._last_tag = 0
         self._thread = threading.Thread(target=self._run, name=f"bus {queue.name}", daemon=True)
         #: Set while the queue is being consumed.
@@ -127,7 +121,7 @@ class BusConsumer:
 
     def _consume(self) -> None:
         connection = connect(self._url, heartbeat_s=HEARTBEAT_S)
-        self._last_tag = 0
+        self._last_tag, self._arrived = 0, []
         try:
             declare_queue(connection, self._queue)
             if self._on_connect is not None:
@@ -152,12 +146,20 @@ class BusConsumer:
             if time.monotonic() >= next_beat:
                 connection.heartbeat_check()
                 next_beat = time.monotonic() + HEARTBEAT_S / 4
-            try:
-                connection.drain_events(timeout=TICK_S)
-            except TimeoutError:
-                continue
-            except UNREADABLE as error:
-                self._refuse_next(channel, error)
+            if not self._arrived:
+                self._receive(connection, channel, TICK_S)
+            while self._arrived and len(self._arrived) < self._batch and readable(connection):
+                self._receive(connection, channel, REST_S)
+            self._settle()
+
+    def _receive(self, connection: Connection, channel: Any, timeout_s: float) -> None:
+        """Wait for one message at most."""
+        try:
+            connection.drain_events(timeout=timeout_s)
+        except TimeoutError:
+            return
+        except UNREADABLE as error:
+            self._refuse_next(channel, error)
 
     def _refuse_next(self, channel: Any, error: Exception) -> None:
         """Have the broker take back the message that cannot be read, or it would come again for ever."""
@@ -166,60 +168,16 @@ class BusConsumer:
         channel.basic_reject(self._last_tag, requeue=False)
 
     def _take(self, message: Message) -> None:
+        self._last_tag = message.delivery_tag
+        self._arrived.append(message)
+
+    def _settle(self) -> None:
+        messages, self._arrived = self._arrived, []
         # A prefetched message that comes after the stop stays unacknowledged: the broker gives it to another listener.
-        if self._stop.is_set():
+        if not messages or self._stop.is_set():
             return
         self._in_hand = True
         try:
-            self._settle(message)
-            self._last_tag = message.delivery_tag
+            self._settler.settle(messages)
         finally:
             self._in_hand = False
-
-    def _settle(self, message: Message) -> None:
-        delivery = _delivery(message)
-        try:
-            self._handle(delivery)
-        except MessageInvalid as error:
-            self._bury(delivery, message, "message_invalid", str(error))
-        except BusUnavailable:
-            raise
-        except Exception as error:  # One poisonous message must not silence every phone behind it.
-            log.exception("message could not be handled, kept in pusher.dead")
-            self._bury(delivery, message, "internal_error", type(error).__name__)
-        message.ack()
-
-    def _bury(self, delivery: Delivery, message: Message, reason: str, problem: str) -> None:
-        event(
-            log,
-            logging.WARNING,
-            "message not understood, kept in pusher.dead",
-            queue=self._queue.name,
-            reason=reason,
-            problem=problem,
-            size=len(delivery.body),
-        )
-        info: Mapping[str, str] = message.delivery_info
-        headers = {
-            "x-pusher-reason": reason,
-            "x-pusher-problem": problem,
-            "x-pusher-queue": self._queue.name,
-            "x-pusher-exchange": info.get("exchange") or "",
-            "x-pusher-routing-key": delivery.routing_key,
-            "x-pusher-at": utcnow().isoformat(timespec="seconds"),
-        }
-        self._publisher.bury(delivery.body, headers, message.content_type or "application/octet-stream")
-
-
-def body_of(message: Message) -> bytes:
-    """Return the body as bytes; py-amqp makes a text of it where a Content-Encoding says so."""
-    body = message.body
-    return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
-
-
-def _delivery(message: Message) -> Delivery:
-    return Delivery(
-        body=body_of(message),
-        routing_key=message.delivery_info.get("routing_key") or "",
-        received_at=time.time(),
-    )

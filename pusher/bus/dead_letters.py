@@ -11,7 +11,8 @@ from kombu import Connection
 from kombu.message import Message
 
 from pusher.bus.connection import CONNECTION_ERRORS, connect, drop
-from pusher.bus.consumer import UNREADABLE, body_of
+from pusher.bus.consumer import UNREADABLE
+from pusher.bus.delivery import body_of
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, declare_dead
 from pusher.errors import BusUnavailable

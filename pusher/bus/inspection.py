@@ -14,8 +14,9 @@ from amqp.exceptions import ChannelError, NotFound, PreconditionFailed
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 
 from pusher.bus.connection import CONNECT_LIMIT_S, CONNECTION_ERRORS, drop, reach
-from pusher.bus.consumer import UNREADABLE, body_of
+from pusher.bus.consumer import UNREADABLE
 from pusher.bus.dead_letters import DeadLetter, letter_of
+from pusher.bus.delivery import body_of
 from pusher.bus.topology import DEAD, EXCHANGES, PUSHES, TARGETED
 from pusher.clock import Deadline
 from pusher.errors import BusUnavailable, MessageInvalid

@@ -1,40 +1,47 @@
 """The listener: three queues of the bus, each with its own connection and thread, so that no call queues behind a
-registration, and hooks that hand each message to its flow."""
+registration, and hooks that hand messages to their flows.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from pusher.bus.consumer import BusConsumer, Delivery
+from pusher.bus.consumer import BusConsumer
+from pusher.bus.delivery import Delivery, one_by_one
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import push_requests, registrations, setting_changes
+from pusher.errors import MessageInvalid
 from pusher.messages import envelope
 from pusher.messages.push_request import PushRequest
 from pusher.messages.registration import Registration
 
-#: Messages a queue's consumer may hold. Calls few: only those the broker still holds grow old by its clock, and a
-#: second listener gets its share. Registrations many.
-CALLS_PREFETCH = 8
-REGISTRATIONS_PREFETCH = 200
+T = TypeVar("T")
+
+#: Messages a queue's consumer may hold, and take in hand together. Calls few: only those the broker still holds grow
+#: old by its clock, and a second listener gets its share. Registrations many.
+CALLS_PREFETCH = CALLS_BATCH = 8
+REGISTRATIONS_PREFETCH, REGISTRATIONS_BATCH = 200, 50
+
+#: Takes requests and the epoch seconds of their arrival. Raises `BusUnavailable`.
+AcceptPushes = Callable[[Sequence[tuple[PushRequest, float]]], None]
+#: Takes registrations, and returns for each what is wrong with it. Raises `BusUnavailable`.
+AcceptRegistrations = Callable[[Sequence[Registration]], Sequence[MessageInvalid | None]]
 
 
 class Listener:
-    """Listens until stopped.
-
-    `accept_push` takes a request and the epoch seconds of its arrival. Each hook raises `MessageInvalid` for what it
-    does not understand and `BusUnavailable` for what it could not hand on.
-    """
+    """Listens until stopped."""
 
     def __init__(
         self,
         url: str,
         *,
         publisher: BusPublisher,
-        accept_push: Callable[[PushRequest, float], None],
-        accept_registration: Callable[[Registration], None],
+        accept_pushes: AcceptPushes,
+        accept_registrations: AcceptRegistrations,
         settings_changed: Callable[[], None],
         wake_window_s: float,
     ) -> None:
-        self._accept_push = accept_push
-        self._accept_registration = accept_registration
+        self._accept_pushes = accept_pushes
+        self._accept_registrations = accept_registrations
         self._consumers = (
             BusConsumer(
                 url,
@@ -42,6 +49,7 @@ class Listener:
                 self._on_push_req,
                 publisher=publisher,
                 prefetch=CALLS_PREFETCH,
+                batch=CALLS_BATCH,
             ),
             BusConsumer(
                 url,
@@ -49,6 +57,7 @@ class Listener:
                 self._on_reg_success,
                 publisher=publisher,
                 prefetch=REGISTRATIONS_PREFETCH,
+                batch=REGISTRATIONS_BATCH,
             ),
             settings_watcher(url, publisher=publisher, settings_changed=settings_changed),
         )
@@ -69,16 +78,32 @@ class Listener:
         for consumer in self._consumers:
             consumer.stop()
 
-    def _on_push_req(self, delivery: Delivery) -> None:
-        fields = envelope.decode(delivery.body)
-        envelope.check(fields, "notification", "push_req")
-        request = PushRequest.from_message(fields)
-        self._accept_push(request, delivery.received_at)
+    def _on_push_req(self, deliveries: Sequence[Delivery]) -> Sequence[MessageInvalid | None]:
+        faults, requests = _read(deliveries, "notification", "push_req", PushRequest.from_message)
+        self._accept_pushes([(request, deliveries[at].received_at) for at, request in requests.items()])
+        return faults
 
-    def _on_reg_success(self, delivery: Delivery) -> None:
-        fields = envelope.decode(delivery.body)
-        envelope.check(fields, "directory", "reg_success")
-        self._accept_registration(Registration.from_message(fields))
+    def _on_reg_success(self, deliveries: Sequence[Delivery]) -> Sequence[MessageInvalid | None]:
+        faults, found = _read(deliveries, "directory", "reg_success", Registration.from_message)
+        for at, fault in zip(found, self._accept_registrations(list(found.values())), strict=True):
+            faults[at] = fault
+        return faults
+
+
+def _read(
+    deliveries: Sequence[Delivery], category: str, name: str, read: Callable[[Mapping[str, Any]], T]
+) -> tuple[list[MessageInvalid | None], dict[int, T]]:
+    """Return for each delivery what is wrong with it, and what the others say by their place."""
+    faults: list[MessageInvalid | None] = [None] * len(deliveries)
+    values = {}
+    for at, delivery in enumerate(deliveries):
+        try:
+            fields = envelope.decode(delivery.body)
+            envelope.check(fields, category, name)
+            values[at] = read(fields)
+        except MessageInvalid as error:
+            faults[at] = error
+    return faults, values
 
 
 def settings_watcher(url: str, *, publisher: BusPublisher, settings_changed: Callable[[], None]) -> BusConsumer:
@@ -86,7 +111,7 @@ def settings_watcher(url: str, *, publisher: BusPublisher, settings_changed: Cal
     return BusConsumer(
         url,
         setting_changes(),
-        lambda _: settings_changed(),
+        one_by_one(lambda _: settings_changed()),
         publisher=publisher,
         prefetch=10,
         on_connect=settings_changed,

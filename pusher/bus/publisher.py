@@ -1,37 +1,32 @@
 """What Pusher says on Kazoo's bus, each message confirmed by the broker before the caller goes on."""
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kombu import Connection, Exchange, Producer
+from kombu import Connection, Exchange
 
-from pusher.bus.connection import CONNECT_LIMIT_S, CONNECTION_ERRORS, connect, drop
-from pusher.bus.topology import CONFIGURATION, DEAD, TARGETED, declare_dead
-from pusher.errors import BusUnavailable
+from pusher.bus.confirmed_publisher import ConfirmedPublisher, Outgoing
+from pusher.bus.topology import CONFIGURATION, DEAD, TARGETED, declare_dead, declare_exchanges
 from pusher.messages.document_change import DocumentChange
 from pusher.messages.push_response import PushResponse
 
 #: The exchange that routes by queue name.
 DEFAULT_EXCHANGE = ""
-#: Seconds for which a thread waits for others to publish; a broker that hangs holds each of them up this long.
-QUEUE_LIMIT_S = 2 * CONNECT_LIMIT_S
 
 
 class BusPublisher:
     """Publishes from any thread over one connection, made on first use and made again when it broke."""
 
     def __init__(self, url: str, node: str) -> None:
-        self._url = url
         self._node = node
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
-        self._producer: Producer | None = None
+        self._publisher = ConfirmedPublisher(url, declare_exchanges)
 
-    def respond(self, response: PushResponse) -> None:
-        """Answer a waiting proxy. Raises `BusUnavailable`."""
-        self.publish_json(TARGETED, response.server_id, response.to_message(self._node))
+    def respond(self, *responses: PushResponse) -> None:
+        """Answer waiting proxies. Raises `BusUnavailable`."""
+        self._publisher.publish(
+            [_json(TARGETED, response.server_id, response.to_message(self._node)) for response in responses]
+        )
 
     def document_changed(self, change: DocumentChange) -> None:
         """Tell Kazoo and our own processes that a document changed. Raises `BusUnavailable`."""
@@ -52,22 +47,11 @@ class BusPublisher:
 
     def close(self) -> None:
         """Close the connection; a later message would open another."""
-        with self._lock:
-            connection, self._connection, self._producer = self._connection, None, None
-            if connection is not None:
-                connection.release()
+        self._publisher.close()
 
     def publish_json(self, exchange: Exchange, routing_key: str, message: Mapping[str, Any]) -> None:
         """Publish `message` the way everybody on Kazoo's bus does. Raises `BusUnavailable`."""
-        body = json.dumps(message, ensure_ascii=False).encode()
-        self.publish(
-            exchange,
-            routing_key,
-            body,
-            content_type="application/json",
-            content_encoding="utf-8",
-            delivery_mode=1,
-        )
+        self._publisher.publish([_json(exchange, routing_key, message)])
 
     def publish(
         self,
@@ -78,44 +62,13 @@ class BusPublisher:
         declare: Callable[[Connection], None] | None = None,
         **properties: object,
     ) -> None:
-        """Publish `body` with AMQP `properties` and wait for the broker's confirmation. Raises `BusUnavailable`.
+        """Publish `body` with AMQP `properties`. Raises `BusUnavailable`."""
+        name = exchange if isinstance(exchange, str) else exchange.name
+        message = Outgoing(exchange=name, routing_key=routing_key, body=body, properties=properties)
+        self._publisher.publish([message], declare=declare)
 
-        A connection that broke while it rested is noticed only by publishing, so it is tried once more, afresh.
-        """
-        options = {"exchange": exchange, "routing_key": routing_key, **properties}
-        if not self._lock.acquire(timeout=QUEUE_LIMIT_S):
-            raise BusUnavailable("the broker is too slow: too many messages wait for it")
-        try:
-            rested = self._connection is not None
-            try:
-                self._send(body, options, declare)
-            except CONNECTION_ERRORS:
-                if not rested:
-                    raise
-                self._send(body, options, declare)
-        except CONNECTION_ERRORS as error:
-            raise BusUnavailable(f"the broker did not take a message: {str(error) or type(error).__name__}") from error
-        finally:
-            self._lock.release()
 
-    def _send(self, body: bytes, options: Mapping[str, object], declare: Callable[[Connection], None] | None) -> None:
-        try:
-            connection, producer = self._connected()
-            if declare is not None:
-                declare(connection)
-            producer.publish(body, retry=False, timeout=CONNECT_LIMIT_S, confirm_timeout=CONNECT_LIMIT_S, **options)
-        except BaseException:
-            # Whatever it was, a confirmation may still be under way, and the next message would take it for its own.
-            self._drop()
-            raise
-
-    def _connected(self) -> tuple[Connection, Producer]:
-        if self._connection is None or self._producer is None:
-            self._connection = connect(self._url, heartbeat_s=0)
-            self._producer = Producer(self._connection.channel())
-        return self._connection, self._producer
-
-    def _drop(self) -> None:
-        connection, self._connection, self._producer = self._connection, None, None
-        if connection is not None:
-            drop(connection)
+def _json(exchange: Exchange, routing_key: str, message: Mapping[str, Any]) -> Outgoing:
+    properties = {"content_type": "application/json", "content_encoding": "utf-8", "delivery_mode": 1}
+    body = json.dumps(message, ensure_ascii=False).encode()
+    return Outgoing(exchange=exchange.name, routing_key=routing_key, body=body, properties=properties)

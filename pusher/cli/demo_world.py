@@ -61,7 +61,7 @@ class DemoWorld:
         edges = wiring.Edges.of(settings, redis)
         stack.callback(edges.close)
         edges.documents.save("system_config", self.stage.pusher_document())
-        listener = wiring.listener(edges, CeleryEnqueue(app))
+        listener = wiring.listener(edges, CeleryEnqueue(app), CeleryEnqueue(app))
         listener.start()
         stack.callback(listener.stop)
         if not listener.wait_ready(10.0):

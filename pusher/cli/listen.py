@@ -31,7 +31,7 @@ def listen() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     edges = wiring.Edges.of(settings)
-    listener = wiring.listener(edges, CeleryEnqueue(app))
+    listener = wiring.listener(edges, CeleryEnqueue(app), CeleryEnqueue(app))
     logs.event(
         log,
         logging.INFO,

@@ -1,7 +1,7 @@
-"""A push_req arrived: remember who waits for its answer, and have it delivered by the provider's workers."""
+"""push_req arrived: remember who waits for the answers, and have the pushes delivered by the provider's workers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pusher.errors import StoreUnavailable
 from pusher.flows.fail_call import wait_for
@@ -18,7 +18,7 @@ log = logging.getLogger("pusher.flows")
 
 
 class AcceptPush:
-    """Runs in the listener; its only slow steps are one Redis round trip and one confirmed publish."""
+    """Runs in the listener; its only slow steps are one Redis round trip and one confirmation, for all requests."""
 
     def __init__(
         self,
@@ -36,54 +36,70 @@ class AcceptPush:
         self._monotonic = monotonic
         self._quiet = Quiet(60.0)
 
-    def __call__(self, request: PushRequest, received_at: float) -> None:
-        """Take over `request`, which arrived at epoch seconds `received_at`. Raises `BusUnavailable`."""
-        provider = provider_of(request.token_type)
-        if provider is None:
-            self._refuse(request)
-            return
-        notification = Notification.of(request, provider, received_at=received_at, wake_window_s=self._wake_window_s)
-        self._remember(notification)
-        self._enqueue.push(notification)
-        event(
-            log,
-            logging.INFO,
-            "push requested",
-            call_id=request.call_id,
-            push_id=notification.push_id,
-            provider=provider,
-            app=request.app_id,
-            token=fingerprint(request.token),
-            window_s=notification.expires_at - received_at,
-        )
+    def __call__(self, requests: Sequence[tuple[PushRequest, float]]) -> None:
+        """Take over `requests`, each with the epoch seconds of its arrival. Raises `BusUnavailable`."""
+        notifications, refused = [], []
+        for request, received_at in requests:
+            provider = provider_of(request.token_type)
+            if provider is None:
+                refused.append(request)
+            else:
+                window_s = self._wake_window_s
+                notifications.append(
+                    Notification.of(request, provider, received_at=received_at, wake_window_s=window_s)
+                )
+        if notifications:
+            self._remember(notifications)
+            self._enqueue.push(*notifications)
+            self._tell(notifications)
+        if refused:
+            self._refuse(refused)
 
-    def _remember(self, notification: Notification) -> None:
-        wait = wait_for(notification)
-        if wait is None:
+    def _remember(self, notifications: Sequence[Notification]) -> None:
+        waits = [wait for wait in map(wait_for, notifications) if wait is not None]
+        if not waits:
             return
         try:
-            self._waits.add(wait)
+            self._waits.add(*waits)
         except StoreUnavailable as error:
             if self._quiet.due("waits", self._monotonic()):
                 event(log, logging.WARNING, "pushing without answers, Redis is away", error=str(error))
 
-    def _refuse(self, request: PushRequest) -> None:
-        reason = FailureReason.UNKNOWN_TOKEN_TYPE
-        event(
-            log,
-            logging.WARNING,
-            "push refused",
-            call_id=request.call_id,
-            app=request.app_id,
-            reason=str(reason),
-            token_type=request.token_type,
-        )
-        if request.server_id is not None and request.msg_id is not None:
-            self._announce.respond(
-                PushResponse(
-                    server_id=request.server_id,
-                    msg_id=request.msg_id,
-                    token=request.token,
-                    failure=(str(reason), "No push provider is known for this Token-Type."),
-                )
+    @staticmethod
+    def _tell(notifications: Sequence[Notification]) -> None:
+        for notification in notifications:
+            request = notification.request
+            event(
+                log,
+                logging.INFO,
+                "push requested",
+                call_id=request.call_id,
+                push_id=notification.push_id,
+                provider=notification.provider,
+                app=request.app_id,
+                token=fingerprint(request.token),
+                window_s=notification.expires_at - notification.received_at,
             )
+
+    def _refuse(self, requests: Sequence[PushRequest]) -> None:
+        reason = FailureReason.UNKNOWN_TOKEN_TYPE
+        failure = (str(reason), "No push provider is known for this Token-Type.")
+        responses = []
+        for request in requests:
+            event(
+                log,
+                logging.WARNING,
+                "push refused",
+                call_id=request.call_id,
+                app=request.app_id,
+                reason=str(reason),
+                token_type=request.token_type,
+            )
+            if request.server_id is not None and request.msg_id is not None:
+                responses.append(
+                    PushResponse(
+                        server_id=request.server_id, msg_id=request.msg_id, token=request.token, failure=failure
+                    )
+                )
+        if responses:
+            self._announce.respond(*responses)

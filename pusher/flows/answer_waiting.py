@@ -1,7 +1,8 @@
-"""A phone registered: answer every call that waited for it."""
+"""Phones registered: answer every call that waited for them."""
 
 import logging
 import time
+from collections.abc import Sequence
 
 from pusher.errors import BusUnavailable, StoreUnavailable
 from pusher.logs import event
@@ -20,14 +21,18 @@ class AnswerWaiting:
         self._waits = waits
         self._announce = announce
 
-    def __call__(self, waits: tuple[Wait, ...]) -> None:
-        """Answer `waits`, which the caller claimed. Raises `BusUnavailable` after putting back who was not answered."""
-        for done, wait in enumerate(waits):
-            try:
-                self._announce.respond(PushResponse(server_id=wait.server_id, msg_id=wait.msg_id, token=wait.token))
-            except BusUnavailable:
-                self._put_back(waits[done:])
-                raise
+    def __call__(self, waits: Sequence[Wait]) -> None:
+        """Answer `waits`, which the caller claimed. Raises `BusUnavailable` after putting them back."""
+        if not waits:
+            return
+        try:
+            self._announce.respond(
+                *(PushResponse(server_id=wait.server_id, msg_id=wait.msg_id, token=wait.token) for wait in waits)
+            )
+        except BusUnavailable:
+            self._put_back(waits)
+            raise
+        for wait in waits:
             event(
                 log,
                 logging.INFO,
@@ -40,9 +45,9 @@ class AnswerWaiting:
                 ms=1000 * (time.time() - wait.received_at),
             )
 
-    def _put_back(self, waits: tuple[Wait, ...]) -> None:
-        for wait in waits:
-            try:
-                self._waits.add(wait)
-            except StoreUnavailable as error:
+    def _put_back(self, waits: Sequence[Wait]) -> None:
+        try:
+            self._waits.add(*waits)
+        except StoreUnavailable as error:
+            for wait in waits:
                 event(log, logging.ERROR, "call left unanswered", call_id=wait.call_id, error=str(error))

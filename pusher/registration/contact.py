@@ -4,6 +4,7 @@ Every pattern here is possessive, so that a hostile header costs time in proport
 package: the standard library's engine of Python 3.11.2, which is Debian 12's, lets possessive patterns match too much.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -35,11 +36,15 @@ class ContactBinding:
     uri_params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     #: Parameters of the header, in order.
     header_params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: Both by name: of a name that comes more than once the first value, and the URI's before the header's.
+    _params: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_params", dict(reversed(self.uri_params + self.header_params)))
 
     def param(self, name: str) -> str | None:
         """Return the value of `name`, the URI's before the header's; empty for a bare name."""
-        wanted = name.lower()
-        return next((value for key, value in self.uri_params + self.header_params if key == wanted), None)
+        return self._params.get(name.lower())
 
 
 def parse(contact: str) -> tuple[ContactBinding, ...]:
@@ -80,8 +85,8 @@ def _binding(contact: str) -> ContactBinding:
 
 def _params(parts: list[str]) -> tuple[tuple[str, str], ...]:
     """Return names and values; what stands between two semicolons may be nothing."""
-    pairs = (part.partition("=") for part in parts)
-    return tuple((name.strip().lower(), _value(value.strip())) for name, _, value in pairs if name.strip())
+    pairs = [part.partition("=") for part in parts]
+    return tuple([(name.strip().lower(), _value(value.strip())) for name, _, value in pairs if name.strip()])
 
 
 def _value(written: str) -> str:

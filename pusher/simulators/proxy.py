@@ -8,7 +8,8 @@ from typing import Any
 
 from kombu import Queue
 
-from pusher.bus.consumer import BusConsumer, Delivery
+from pusher.bus.consumer import BusConsumer
+from pusher.bus.delivery import Delivery, one_by_one
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import PUSHES, TARGETED
 from pusher.messages import envelope
@@ -53,7 +54,9 @@ class ProxySimulator:
             exclusive=True,
             auto_delete=True,
         )
-        self._consumer = BusConsumer(bus_url, queue, self._on_answer, publisher=self._publisher, prefetch=100)
+        self._consumer = BusConsumer(
+            bus_url, queue, one_by_one(self._on_answer), publisher=self._publisher, prefetch=100
+        )
 
     def start(self, timeout_s: float = 10.0) -> None:
         """Begin to listen for answers; return when nothing can be missed any more."""

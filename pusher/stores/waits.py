@@ -7,9 +7,9 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import fields
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self, cast
 
 import redis
 from redis.client import Pipeline
@@ -17,7 +17,7 @@ from redis.client import Pipeline
 from pusher import redact
 from pusher.errors import StoreUnavailable
 from pusher.logs import event
-from pusher.ports import Arrival
+from pusher.ports import Arrival, AwakePhone
 from pusher.push.wait import Wait
 from pusher.registration.device import Device
 from pusher.stores import keys
@@ -25,9 +25,6 @@ from pusher.stores.connection import RedisOutage
 from pusher.stores.tokens import read_owner, record_registration
 
 log = logging.getLogger("pusher.stores")
-
-#: Stands for the digest of a token that is absent: no key has it, so that replies stand at fixed places.
-_NONE = "-"
 
 #: What a call's value holds, in this order; its push id is the name of the hash's field.
 _FIELDS = tuple(field.name for field in fields(Wait) if field.name != "push_id")
@@ -41,24 +38,27 @@ class RedisWaits:
         self._outage = RedisOutage.of(client)
         self._now = now
 
-    def add(self, wait: Wait) -> None:
-        """Remember `wait` until it is claimed or its deadline passes. Adding it twice is adding it once."""
+    def add(self, *waits: Wait) -> None:
+        """Remember each until it is claimed or its deadline passes. Adding it twice is adding it once."""
         now = self._now()
-        lives_s = math.ceil(wait.expires_at - now)
-        if lives_s <= 0:
+        in_time = [wait for wait in waits if wait.expires_at > now]
+        if not in_time:
             return
-        token = redact.digest(wait.token)
+        deadlines: dict[str, float] = {}
         with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:
-            commands.hset(keys.waits(token), wait.push_id, _to_json(wait))
-            _let_live(commands, keys.waits(token), lives_s)
+            for wait in in_time:
+                token, lives_s = redact.digest(wait.token), math.ceil(wait.expires_at - now)
+                deadlines[token] = max(wait.expires_at, deadlines.get(token, 0.0))
+                commands.hset(keys.waits(token), wait.push_id, _to_json(wait))
+                _let_live(commands, keys.waits(token), lives_s)
+                if wait.registration_token is not None:
+                    registration = keys.registration(redact.digest(wait.registration_token))
+                    commands.hset(registration, token, "")
+                    _let_live(commands, registration, lives_s)
             # Claimed calls stay listed here, as phones where nobody waits any more, until they are trimmed.
             commands.zremrangebyscore(keys.DEADLINES, "-inf", now)
-            commands.zadd(keys.DEADLINES, {token: wait.expires_at}, gt=True)
-            _let_live(commands, keys.DEADLINES, lives_s)
-            if wait.registration_token is not None:
-                registration = keys.registration(redact.digest(wait.registration_token))
-                commands.hset(registration, token, "")
-                _let_live(commands, registration, lives_s)
+            commands.zadd(keys.DEADLINES, deadlines, gt=True)
+            _let_live(commands, keys.DEADLINES, math.ceil(max(deadlines.values()) - now))
             commands.execute()
 
     def claim(self, wait: Wait) -> bool:
@@ -67,36 +67,31 @@ class RedisWaits:
             deleted = self._redis.hdel(keys.waits(redact.digest(wait.token)), wait.push_id)
         return bool(deleted == 1 and wait.expires_at > self._now())
 
-    def arrive(
-        self,
-        *,
-        token: str | None,
-        registration_token: str | None,
-        device: Device | None,
-        digest: str | None,
-    ) -> Arrival:
-        """Claim all that waits for either token, and for the one in `device`'s document, if it still is its own.
+    def arrive(self, *phones: AwakePhone) -> list[Arrival]:
+        """Claim for each phone all that waits for its tokens, and for the one in its device's document, if it still is
+        its own.
 
         Where `device` and `digest` are known, `device` is from now on the owner of `token`, and the push object with
-        `digest` its latest. One round trip, unless another token than `token` leads to calls.
+        `digest` its latest. One round trip for all, unless another token than `token` leads to calls.
         The document's token stays the same until a worker has written another one: whoever calls the old one meanwhile
         is found, and so is a call that was put back.
         """
-        own = _digest(token)
+        now = self._now()
         with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:
-            _take(commands, own)
-            commands.hkeys(keys.registration(_digest(registration_token)))
-            commands.get(keys.owner(_NONE) if device is None else keys.learned(device))
-            commands.get(keys.owner(_NONE) if device is None else keys.token(device))
-            if device is not None and digest is not None:
-                record_registration(commands, device, token=token, digest=digest, now=self._now())
-            claimed, _, tokens, learned, before, *_ = commands.execute()
-        waits = _from_hash(claimed)
+            questions = [_Question.put(commands, phone, now) for phone in phones]
+            replies = commands.execute()
+        return [self._arrival(question, replies) for question in questions]
+
+    def _arrival(self, question: "_Question", replies: Sequence[Any]) -> Arrival:
+        """Return what Redis replied about a phone, with what other tokens than the phone's own lead to."""
+        waits, tokens, learned, before = question.answers(replies)
+        own, device = question.token, question.phone.device
         others = {other for other in tokens if other != own}
         try:
-            if device is not None and before not in (None, own, *others) and self._owns(device, before):
+            if device and before and before not in (own, *others) and self._owns(device, before):
                 others.add(before)
-            waits += self._take_all(sorted(others))
+            if others:
+                waits += self._take_all(sorted(others))
         except StoreUnavailable as error:
             # What is claimed must reach the caller all the same: nobody else can answer it.
             event(log, logging.WARNING, "waiting calls were not all claimed", error=str(error))
@@ -143,8 +138,43 @@ def _let_live(commands: Pipeline, key: str, seconds: int) -> None:
     commands.expire(key, seconds, gt=True)
 
 
-def _digest(token: str | None) -> str:
-    return _NONE if token is None else redact.digest(token)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What is asked about one phone, and where in the transaction's replies the answers stand; None: not asked."""
+
+    phone: AwakePhone
+    #: Digest of the phone's token.
+    token: str | None
+    calls_at: int | None = None
+    tokens_at: int | None = None
+    marks_at: int | None = None
+
+    @classmethod
+    def put(cls, commands: Pipeline, phone: AwakePhone, now: float) -> Self:
+        """Add to `commands` what claims the phone's calls and notes its registration."""
+        token = None if phone.token is None else redact.digest(phone.token)
+        calls_at = tokens_at = marks_at = None
+        if token is not None:
+            calls_at = len(commands)
+            _take(commands, token)
+        if phone.registration_token is not None:
+            tokens_at = len(commands)
+            commands.hkeys(keys.registration(redact.digest(phone.registration_token)))
+        if phone.device is not None:
+            marks_at = len(commands)
+            commands.mget(keys.learned(phone.device), keys.token(phone.device))
+            if phone.digest is not None:
+                record_registration(commands, phone.device, token=token, digest=phone.digest, now=now)
+        return cls(phone=phone, token=token, calls_at=calls_at, tokens_at=tokens_at, marks_at=marks_at)
+
+    def answers(self, replies: Sequence[Any]) -> tuple[list[Wait], list[str], str | None, str | None]:
+        """Return the claimed calls, the tokens that the registration token was sent to, and the digests of the push
+        object that is learned and of the token in the device's document.
+        """
+        calls = [] if self.calls_at is None else _from_hash(replies[self.calls_at])
+        tokens = [] if self.tokens_at is None else replies[self.tokens_at]
+        learned, before = (None, None) if self.marks_at is None else replies[self.marks_at]
+        return calls, tokens, learned, before
 
 
 def _to_json(wait: Wait) -> str:

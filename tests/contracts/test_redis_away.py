@@ -18,6 +18,7 @@ from pusher.stores.tokens import RedisTokens
 from pusher.stores.waits import RedisWaits
 from tests.contracts.conftest import Clock
 from tests.contracts.test_waits import TOKEN, call
+from tests.support.arriving import arrival
 from tests.support.redis import RedisServer
 
 DEVICE = Device(account_id="0011223344556677889900aabbccddee", device_id="d1")
@@ -25,7 +26,9 @@ DEVICE = Device(account_id="0011223344556677889900aabbccddee", device_id="d1")
 OPERATIONS: dict[str, Callable[[redis.Redis], object]] = {
     "add": lambda client: RedisWaits(client, now=lambda: call().received_at).add(call()),
     "claim": lambda client: RedisWaits(client).claim(call()),
-    "arrive": lambda client: RedisWaits(client).arrive(token=TOKEN, registration_token="r", device=DEVICE, digest="d"),
+    "arrive": lambda client: arrival(
+        RedisWaits(client), token=TOKEN, registration_token="r", device=DEVICE, digest="d"
+    ),
     "waiting": lambda client: RedisWaits(client).waiting(),
     "owner": lambda client: RedisTokens(client).owner(TOKEN),
     "latest": lambda client: RedisTokens(client).latest(DEVICE),
@@ -222,10 +225,10 @@ def test_what_was_claimed_is_answered_even_if_redis_goes_in_between(
 
     pool.release = stop_after_first_answer
     try:
-        arrival = waits.arrive(token="new token", registration_token="r", device=None, digest=None)
+        found = arrival(waits, token="new token", registration_token="r", device=None, digest=None)
     finally:
         del pool.release
-    assert arrival.waits == (call(2, token="new token"),)
+    assert found.waits == (call(2, token="new token"),)
     assert [record.message for record in caplog.records] == ["waiting calls were not all claimed"]
 
 

@@ -12,6 +12,7 @@ from pusher.stores import keys
 from pusher.stores.tokens import LATEST_FOR_S, OWNER_FOR_S, QUEUED_FOR_S, RedisTokens
 from pusher.stores.waits import RedisWaits
 from tests.contracts.conftest import Clock
+from tests.support.arriving import arrival
 from tests.support.until import until
 
 ACCOUNT = "0011223344556677889900aabbccddee"
@@ -33,7 +34,7 @@ def waits(client: redis.Redis, clock: Clock) -> RedisWaits:
 
 def register(waits: RedisWaits, device: Device, token: str, digest: str) -> str | None:
     """Register, and return what was known as learned."""
-    return waits.arrive(token=token, registration_token=None, device=device, digest=digest).learned
+    return arrival(waits, token=token, registration_token=None, device=device, digest=digest).learned
 
 
 def learn(tokens: RedisTokens, device: Device, digest: str, *, token: str = "token", for_s: float = 60) -> None:
@@ -64,7 +65,7 @@ def test_the_latest_push_object_is_the_device_s_last_one(tokens: RedisTokens, wa
 
 def test_a_registration_without_device_changes_no_owner(tokens: RedisTokens, waits: RedisWaits) -> None:
     register(waits, DEVICE, "token", "d1")
-    waits.arrive(token="token", registration_token=None, device=None, digest=None)
+    arrival(waits, token="token", registration_token=None, device=None, digest=None)
     owner = tokens.owner("token")
     assert owner is not None
     assert owner.device == DEVICE
@@ -75,15 +76,15 @@ def test_a_registration_that_teaches_nothing_records_nothing(
 ) -> None:
     register(waits, DEVICE, "token", "d1")
     before = {key: client.get(key) for key in client.keys("*")}
-    waits.arrive(token="another", registration_token=None, device=DEVICE, digest=None)
-    waits.arrive(token="token", registration_token=None, device=OTHER, digest=None)
+    arrival(waits, token="another", registration_token=None, device=DEVICE, digest=None)
+    arrival(waits, token="token", registration_token=None, device=OTHER, digest=None)
     assert {key: client.get(key) for key in client.keys("*")} == before
 
 
 def test_a_push_object_without_token_makes_nobody_an_owner(
     tokens: RedisTokens, waits: RedisWaits, client: redis.Redis
 ) -> None:
-    waits.arrive(token=None, registration_token=None, device=DEVICE, digest="d1")
+    arrival(waits, token=None, registration_token=None, device=DEVICE, digest="d1")
     assert tokens.latest(DEVICE) == "d1"
     assert client.keys("pusher:owner:*") == []
 

@@ -19,6 +19,7 @@ from pusher.stores.connection import RedisOutage, connect
 from pusher.stores.tokens import RedisTokens
 from pusher.stores.waits import RedisWaits
 from tests.contracts.conftest import Clock
+from tests.support.arriving import arrival
 
 TOKEN = "fX9_q:APA91bH-Example_Token~0123456789"
 DEVICE = Device(account_id="0011223344556677889900aabbccddee", device_id="aabbccddeeff00112233445566778899")
@@ -50,8 +51,8 @@ def call(number: int = 1, *, token: str = TOKEN, registration_token: str | None 
 
 def arrive(waits: RedisWaits, token: str | None = TOKEN, registration_token: str | None = None) -> list[Wait]:
     """Have a phone register and return the calls that waited for it."""
-    arrival = waits.arrive(token=token, registration_token=registration_token, device=None, digest=None)
-    return list(arrival.waits)
+    found = arrival(waits, token=token, registration_token=registration_token, device=None, digest=None)
+    return list(found.waits)
 
 
 @contextmanager
@@ -174,7 +175,7 @@ def test_a_phone_that_came_by_one_call_s_registration_token_answers_the_others_t
 
 def register(waits: RedisWaits, token: str | None, device: Device = DEVICE, digest: str | None = "d") -> list[Wait]:
     """Have `device` register and return the calls that waited for it."""
-    return list(waits.arrive(token=token, registration_token=None, device=device, digest=digest).waits)
+    return list(arrival(waits, token=token, registration_token=None, device=device, digest=digest).waits)
 
 
 def learn(client: redis.Redis, token: str, digest: str = "d") -> None:
@@ -284,7 +285,7 @@ def test_a_token_of_before_that_the_registration_token_leads_to_as_well_is_claim
     register(waits, "old token")
     learn(client, "old token")
     waits.add(call(token="old token", registration_token="58ecec69"))
-    found = waits.arrive(token="new token", registration_token="58ecec69", device=DEVICE, digest="d")
+    found = arrival(waits, token="new token", registration_token="58ecec69", device=DEVICE, digest="d")
     assert found.waits == (call(token="old token", registration_token="58ecec69"),)
 
 
@@ -318,7 +319,7 @@ def test_waiting_lists_by_deadline_without_what_was_claimed(waits: RedisWaits) -
 
 def test_a_registration_where_nobody_waits_costs_one_round_trip(waits: RedisWaits, client: redis.Redis) -> None:
     with round_trips(client) as sent:
-        waits.arrive(token=TOKEN, registration_token="58ecec69", device=DEVICE, digest="d1")
+        arrival(waits, token=TOKEN, registration_token="58ecec69", device=DEVICE, digest="d1")
     assert len(sent) == 1
 
 
@@ -339,9 +340,9 @@ def test_a_registration_token_that_leads_to_another_push_token_costs_two_round_t
 
 
 def test_arriving_tells_what_was_learned_before(waits: RedisWaits, client: redis.Redis) -> None:
-    first = waits.arrive(token=TOKEN, registration_token=None, device=DEVICE, digest="d1")
+    first = arrival(waits, token=TOKEN, registration_token=None, device=DEVICE, digest="d1")
     learn(client, TOKEN, "d1")
-    second = waits.arrive(token=TOKEN, registration_token=None, device=DEVICE, digest="d2")
+    second = arrival(waits, token=TOKEN, registration_token=None, device=DEVICE, digest="d2")
     assert (first.learned, second.learned) == (None, "d1")
 
 
@@ -377,7 +378,7 @@ def test_a_phone_is_listed_until_the_last_of_its_calls_gives_up(waits: RedisWait
 
 def test_no_key_shows_a_token(waits: RedisWaits, client: redis.Redis) -> None:
     waits.add(call(registration_token="58ecec69"))
-    waits.arrive(token="other", registration_token="58ecec70", device=DEVICE, digest="d1")
+    arrival(waits, token="other", registration_token="58ecec70", device=DEVICE, digest="d1")
     names = " ".join([*client.keys("*"), *client.zrange(keys.DEADLINES, 0, -1)])
     assert names
     assert TOKEN not in names

@@ -43,6 +43,12 @@ class RabbitMQ:
         """The AMQP port on 127.0.0.1."""
         return port_of(self._holders["amqp"])
 
+    @property
+    def pid(self) -> int:
+        """The broker's process, while it runs."""
+        assert self._broker is not None, "the broker is stopped"
+        return self._broker.pid
+
     def url(self, vhost: str = "/") -> str:
         """Return the URL of `vhost`, for `PUSHER_BUS_URL`."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"

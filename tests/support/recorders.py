@@ -1,5 +1,6 @@
 """Doubles for the ports that only tell or hand on: they remember what they were given, or fail when asked to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pusher.clock import Deadline
@@ -22,9 +23,9 @@ class RecordingBus:
     changes: list[DocumentChange] = field(default_factory=list)
     failures: int = 0
 
-    def respond(self, response: PushResponse) -> None:
+    def respond(self, *responses: PushResponse) -> None:
         self._fail_if_told()
-        self.responses.append(response)
+        self.responses.extend(responses)
 
     def document_changed(self, change: DocumentChange) -> None:
         self._fail_if_told()
@@ -45,13 +46,13 @@ class RecordingQueue:
     forgotten: list[tuple[Device, str, float]] = field(default_factory=list)
     away: bool = False
 
-    def push(self, notification: Notification) -> None:
+    def push(self, *notifications: Notification) -> None:
         self._fail_if_away()
-        self.pushes.append(notification)
+        self.pushes.extend(notifications)
 
-    def learn(self, device: Device, push_object: PushObject) -> None:
+    def learn(self, changes: Mapping[Device, PushObject]) -> None:
         self._fail_if_away()
-        self.learned.append((device, push_object))
+        self.learned.extend(changes.items())
 
     def forget(self, device: Device, token: str, dead_since: float) -> None:
         self._fail_if_away()

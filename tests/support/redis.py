@@ -29,6 +29,12 @@ class RedisServer:
         return port_of(self._holder)
 
     @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        assert self._process is not None, "redis-server is stopped"
+        return self._process.pid
+
+    @property
     def url(self) -> str:
         """The URL for `PUSHER_REDIS_URL`."""
         return f"redis://127.0.0.1:{self.port}/0"

@@ -9,7 +9,8 @@ import kombu
 from amqp.basic_message import Message
 from kombu import Queue
 
-from pusher.bus.consumer import BusConsumer, Delivery
+from pusher.bus.consumer import BusConsumer
+from pusher.bus.delivery import Delivery, one_by_one
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD
 from tests.support.rabbitmq import RabbitMQ
@@ -84,7 +85,9 @@ def consuming(
     on_connect: Callable[[], None] | None = None,
 ) -> Iterator[BusConsumer]:
     """Yield a consumer that consumes, stopped afterwards."""
-    consumer = BusConsumer(url, queue, handle, publisher=publisher, prefetch=prefetch, on_connect=on_connect)
+    consumer = BusConsumer(
+        url, queue, one_by_one(handle), publisher=publisher, prefetch=prefetch, on_connect=on_connect
+    )
     consumer.start()
     try:
         assert consumer.consuming.wait(10), "the consumer did not begin to consume"

@@ -11,8 +11,9 @@ from amqp.basic_message import Message
 
 from pusher.bus import connection as bus_connection
 from pusher.bus import consumer as bus_consumer
-from pusher.bus.consumer import BusConsumer, Delivery
+from pusher.bus.consumer import BusConsumer
 from pusher.bus.dead_letters import DeadLetters
+from pusher.bus.delivery import Delivery, one_by_one
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, push_requests
 from pusher.errors import BusUnavailable, MessageInvalid
@@ -269,7 +270,9 @@ def test_an_idle_consumer_stops_at_once(bus_url: str, publisher: BusPublisher) -
 @pytest.mark.usefixtures("ends")
 def test_a_consumer_whose_broker_is_down_stops_at_once(publisher: BusPublisher) -> None:
     with reserve_port() as holder:
-        consumer = BusConsumer(f"amqp://127.0.0.1:{port_of(holder)}//", Q, Handled(), publisher=publisher, prefetch=1)
+        consumer = BusConsumer(
+            f"amqp://127.0.0.1:{port_of(holder)}//", Q, one_by_one(Handled()), publisher=publisher, prefetch=1
+        )
         consumer.start()
         assert not consumer.consuming.wait(0.5)
         assert timed_stop(consumer) < 0.5
@@ -284,7 +287,7 @@ def test_a_consumer_whose_broker_is_silent_stops_soon(
     monkeypatch.setattr(bus_connection, "CONNECT_LIMIT_S", 2.5)
     if when == "connecting":
         relay.freeze()
-    consumer = BusConsumer(relay.url, Q, Handled(), publisher=publisher, prefetch=1)
+    consumer = BusConsumer(relay.url, Q, one_by_one(Handled()), publisher=publisher, prefetch=1)
     consumer.start()
     assert consumer.consuming.wait(0.5 if when == "connecting" else 10) == (when == "consuming")
     relay.freeze()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,13 +41,16 @@ class Hooks:
         self.on_push: Callable[[], object] = lambda: None
         self.on_registration: Callable[[], object] = lambda: None
 
-    def accept_push(self, request: PushRequest, received_at: float) -> None:
-        self.pushes.append((request, received_at))
-        self.on_push()
+    def accept_pushes(self, requests: Sequence[tuple[PushRequest, float]]) -> None:
+        for request in requests:
+            self.pushes.append(request)
+            self.on_push()
 
-    def accept_registration(self, registration: Registration) -> None:
-        self.registrations.append(registration)
-        self.on_registration()
+    def accept_registrations(self, registrations: Sequence[Registration]) -> list[None]:
+        for registration in registrations:
+            self.registrations.append(registration)
+            self.on_registration()
+        return [None] * len(registrations)
 
     def settings_changed(self) -> None:
         self.changes += 1
@@ -58,8 +61,8 @@ def of(url: str, hooks: Hooks, publisher: BusPublisher, wake_window_s: float = 2
     return Listener(
         url,
         publisher=publisher,
-        accept_push=hooks.accept_push,
-        accept_registration=hooks.accept_registration,
+        accept_pushes=hooks.accept_pushes,
+        accept_registrations=hooks.accept_registrations,
         settings_changed=hooks.settings_changed,
         wake_window_s=wake_window_s,
     )

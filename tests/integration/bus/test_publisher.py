@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pusher.bus import confirmed_publisher
 from pusher.bus import connection as bus_connection
-from pusher.bus import publisher as bus_publisher
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, PUSHES
 from pusher.errors import BusUnavailable
@@ -30,8 +30,8 @@ CHANGE = DocumentChange(created=False, database="system_config", doc_id="pusher"
 def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
     """Have a broker's silence last half a second instead of four; return the seconds that one message may take."""
     monkeypatch.setattr(bus_connection, "CONNECT_LIMIT_S", 0.5)
-    monkeypatch.setattr(bus_publisher, "CONNECT_LIMIT_S", 0.5)
-    monkeypatch.setattr(bus_publisher, "QUEUE_LIMIT_S", 1.0)
+    monkeypatch.setattr(confirmed_publisher, "CONNECT_LIMIT_S", 0.5)
+    monkeypatch.setattr(confirmed_publisher, "QUEUE_LIMIT_S", 1.0)
     return 3.0
 
 
@@ -231,9 +231,9 @@ def test_threads_go_on_publishing_while_connections_are_closed_under_them(
     with ThreadPoolExecutor(8) as pool:
         running = [pool.submit(keep_publishing, thread) for thread in range(8)]
         for _ in range(20):
-            before = publisher._connection
+            before = publisher._publisher._connection
             close_connections(rabbitmq)
-            until(lambda before=before: publisher._connection not in (before, None))
+            until(lambda before=before: publisher._publisher._connection not in (before, None))
         over.set()
         confirmed = [body for thread in running for body in thread.result()]
     with channel_to(bus_url) as channel:

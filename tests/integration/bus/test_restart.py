@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from pusher.bus.consumer import Delivery
+from pusher.bus.delivery import Delivery
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, EXCHANGES, push_requests, setting_changes
 from pusher.errors import BusUnavailable, MessageInvalid

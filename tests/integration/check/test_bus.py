@@ -8,7 +8,7 @@ import pytest
 
 from pusher import wiring
 from pusher.bus.connection import connect
-from pusher.bus.consumer import Delivery
+from pusher.bus.delivery import Delivery
 from pusher.bus.listener import Listener
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import CALLS, DEAD, EXCHANGES, PUSHES, declare_queue, push_requests
@@ -45,7 +45,7 @@ def listener(staged: Pusher, bus_url: str, redis_url: str) -> Iterator[Listener]
     environment = staged.environment
     settings = Settings(bus_url=bus_url, redis_url=redis_url, documents_url=environment["PUSHER_DOCUMENTS_URL"])
     with wiring.Edges.of(settings) as edges:
-        made = wiring.listener(edges, RecordingQueue())
+        made = wiring.listener(edges, RecordingQueue(), RecordingQueue())
         made.start()
         assert made.wait_ready(10)
         yield made

@@ -18,6 +18,7 @@ from pusher.registration.device import Device
 from pusher.stores.tokens import RedisTokens
 from pusher.stores.waits import RedisWaits
 from tests.integration.documents.samples import ACCOUNT, DATABASE, DEVICE, PUSH_OBJECT, compact, without_push
+from tests.support.arriving import arrival
 from tests.support.couchdb import CouchDB
 from tests.support.recorders import RecordingBus
 
@@ -39,7 +40,7 @@ class World:
     def register(self, device: Device = ACCOUNT) -> str | None:
         """Have the phone register, and return what Redis remembers of its push object."""
         push = PUSH_OBJECT
-        return self.waits.arrive(token=push.token, registration_token=None, device=device, digest=push.digest).learned
+        return arrival(self.waits, token=push.token, registration_token=None, device=device, digest=push.digest).learned
 
 
 @pytest.fixture

@@ -1,6 +1,10 @@
 """Values that the flow tests start from."""
 
+from collections.abc import Callable, Sequence
+
+from pusher.errors import MessageInvalid
 from pusher.messages.push_request import PushRequest
+from pusher.messages.registration import Registration
 from pusher.push.app import ProviderName
 from pusher.push.notification import Notification
 from pusher.registration.device import Device
@@ -29,3 +33,16 @@ def request(**changes) -> PushRequest:
 def notification(received_at: float, *, window_s: float = 20.0, **changes) -> Notification:
     """Return the push of that call."""
     return Notification.of(request(**changes), ProviderName.FIREBASE, received_at=received_at, wake_window_s=window_s)
+
+
+def one_by_one(
+    flow: Callable[[Sequence[Registration]], Sequence[MessageInvalid | None]],
+) -> Callable[[Registration], None]:
+    """Return what has `flow` take one registration, and raises what is wrong with it."""
+
+    def accept(registration: Registration) -> None:
+        [problem] = flow([registration])
+        if problem is not None:
+            raise problem
+
+    return accept

@@ -11,13 +11,14 @@ from tests.unit.flows.samples import request
 
 @pytest.fixture
 def accept(world):
-    return AcceptPush(
+    flow = AcceptPush(
         waits=world.waits,
         enqueue=world.queue,
         announce=world.bus,
         wake_window_s=20.0,
         monotonic=time.monotonic,
     )
+    return lambda request, received_at: flow([(request, received_at)])
 
 
 def test_a_request_is_enqueued_and_its_call_waits_until_the_window_closes(world, accept):

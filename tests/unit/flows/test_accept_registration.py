@@ -12,7 +12,7 @@ from pusher.flows.fail_call import wait_for
 from pusher.messages.registration import Registration
 from pusher.registration.user_agents import UserAgentRule
 from tests.support.recorders import FixedSettings
-from tests.unit.flows.samples import ACCOUNT, DEVICE, DEVICE_ID, TOKEN, notification
+from tests.unit.flows.samples import ACCOUNT, DEVICE, DEVICE_ID, TOKEN, notification, one_by_one
 
 RULE = UserAgentRule.of(
     "Example",
@@ -40,7 +40,7 @@ def settings():
 
 @pytest.fixture
 def accept(world, settings):
-    return AcceptRegistration(
+    flow = AcceptRegistration(
         settings=settings,
         waits=world.waits,
         tokens=world.tokens,
@@ -48,6 +48,7 @@ def accept(world, settings):
         enqueue=world.queue,
         monotonic=time.monotonic,
     )
+    return one_by_one(flow)
 
 
 def wait(world, msg_id="m1", **changes):

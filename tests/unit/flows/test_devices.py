@@ -7,6 +7,7 @@ from pusher.flows.device_document import DeviceDocument
 from pusher.flows.forget_device import ForgetDevice
 from pusher.flows.learn_device import LearnDevice
 from pusher.registration.push_object import PushObject
+from tests.support.arriving import arrival
 from tests.unit.flows.samples import DEVICE, PUSH_OBJECT, TOKEN
 
 NEWER = PushObject((("Token-ID", "newer"),))
@@ -23,9 +24,7 @@ def forget(world):
 
 
 def registers(world, push_object=PUSH_OBJECT):
-    return world.waits.arrive(
-        token=push_object.token, registration_token=None, device=DEVICE, digest=push_object.digest
-    )
+    return arrival(world.waits, token=push_object.token, device=DEVICE, digest=push_object.digest)
 
 
 def document(world):

@@ -15,7 +15,7 @@ from pusher.flows.forget_device import ForgetDevice
 from pusher.flows.learn_device import LearnDevice
 from pusher.stores import keys
 from tests.support.recorders import FixedSettings
-from tests.unit.flows.samples import DEVICE, notification
+from tests.unit.flows.samples import DEVICE, notification, one_by_one
 from tests.unit.flows.test_accept_registration import RULE, registration
 
 
@@ -27,13 +27,15 @@ class Device:
         self.document = DeviceDocument(world.documents, world.bus)
         self.learn = LearnDevice(document=self.document, tokens=world.tokens)
         self._monkeypatch = monkeypatch
-        self._accept = AcceptRegistration(
-            settings=FixedSettings(rules=(RULE,)),
-            waits=world.waits,
-            tokens=world.tokens,
-            answer_waiting=AnswerWaiting(world.waits, world.bus),
-            enqueue=world.queue,
-            monotonic=time.monotonic,
+        self._accept = one_by_one(
+            AcceptRegistration(
+                settings=FixedSettings(rules=(RULE,)),
+                waits=world.waits,
+                tokens=world.tokens,
+                answer_waiting=AnswerWaiting(world.waits, world.bus),
+                enqueue=world.queue,
+                monotonic=time.monotonic,
+            )
         )
 
     def registers(self, token):

@@ -14,7 +14,7 @@ from pusher.messages.registration import Registration
 from pusher.push.app import AppleApp, ProviderName, TokenKey
 from pusher.registration.rfc8599 import RefusalReason
 from tests.support.recorders import FixedSettings
-from tests.unit.flows.samples import ACCOUNT, DEVICE, DEVICE_ID, notification
+from tests.unit.flows.samples import ACCOUNT, DEVICE, DEVICE_ID, notification, one_by_one
 
 APP = "org.example.app.voip"
 OLD, NEW = "0a" * 32, "1b" * 32
@@ -45,7 +45,7 @@ def settings():
 
 @pytest.fixture
 def accept(world, settings, steady):
-    return AcceptRegistration(
+    flow = AcceptRegistration(
         settings=settings,
         waits=world.waits,
         tokens=world.tokens,
@@ -53,6 +53,7 @@ def accept(world, settings, steady):
         enqueue=world.queue,
         monotonic=steady,
     )
+    return one_by_one(flow)
 
 
 def registration(prid=NEW, param=OURS, provider="apns", **changes) -> Registration:

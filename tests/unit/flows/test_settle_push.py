@@ -7,6 +7,7 @@ import pytest
 from pusher.flows.fail_call import FailCall, wait_for
 from pusher.flows.settle_push import SettlePush
 from pusher.push.outcome import Delivered, FailureReason, Refused, TokenDead, TryLater
+from tests.support.arriving import arrival
 from tests.unit.flows.samples import DEVICE, PUSH_OBJECT, TOKEN, notification
 
 REFUSED = Refused(reason=FailureReason.TOKEN_MISMATCH, code="BadDeviceToken", detail="Wrong environment.")
@@ -31,7 +32,7 @@ def push(world):
 
 
 def registers(world):
-    return world.waits.arrive(token=TOKEN, registration_token=None, device=DEVICE, digest=PUSH_OBJECT.digest)
+    return arrival(world.waits, token=TOKEN, registration_token=None, device=DEVICE, digest=PUSH_OBJECT.digest)
 
 
 def test_an_accepted_push_leaves_the_call_waiting(world, settle, push):
