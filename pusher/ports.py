@@ -123,10 +123,16 @@ class SharedTokens(Protocol):
 
 
 class Provider(Protocol):
-    """A push service."""
+    """A push service. No method raises anything."""
 
     def push(self, notification: Notification, app: App, deadline: Deadline) -> Outcome:
-        """Send once and return what the answer means, at the latest when `deadline` passes. Raises nothing."""
+        """Send once and return what the answer means, at the latest when `deadline` passes."""
+
+    def warm(self, app: App, deadline: Deadline) -> bool:
+        """Have a connection and a token at hand for `app`, so that its next push waits for neither.
+
+        Returns False while a connection is being made, or where something cannot be had.
+        """
 
 
 class Settings(Protocol):

@@ -2,7 +2,9 @@
 
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Self
 
 from redis import Redis
@@ -13,6 +15,7 @@ from pusher.bus.publisher import BusPublisher
 from pusher.documents.couchdb import CouchDBDocuments
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.documents.system_config import SystemConfig
+from pusher.errors import BusUnavailable, StoreUnavailable
 from pusher.flows.accept_push import AcceptPush
 from pusher.flows.accept_registration import AcceptRegistration
 from pusher.flows.answer_waiting import AnswerWaiting
@@ -20,6 +23,7 @@ from pusher.flows.deliver_push import DeliverPush
 from pusher.flows.device_document import DeviceDocument
 from pusher.flows.fail_call import FailCall
 from pusher.flows.forget_device import ForgetDevice
+from pusher.flows.keep_warm import KeepWarm
 from pusher.flows.learn_device import LearnDevice
 from pusher.flows.settle_push import SettlePush
 from pusher.ports import Enqueue
@@ -27,7 +31,7 @@ from pusher.providers.apple.client import APNsClient
 from pusher.providers.firebase.client import FCMClient
 from pusher.push.app import ProviderName
 from pusher.settings import Settings
-from pusher.stores.connection import connect
+from pusher.stores.connection import connect, reach
 from pusher.stores.sent import RedisSent
 from pusher.stores.shared_tokens import RedisSharedTokens
 from pusher.stores.tokens import RedisTokens
@@ -64,6 +68,13 @@ class Edges:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def warm(self) -> None:
+        """Connect to bus and Redis now where they can be reached, so that the first call waits for neither."""
+        with suppress(StoreUnavailable):
+            reach(self.redis)
+        with suppress(BusUnavailable):
+            self.publisher.connect()
 
     def close(self) -> None:
         """Close every connection."""
@@ -129,6 +140,8 @@ class WorkerFlows:
     _edges: Edges
     _providers: dict[ProviderName, APNsClient | FCMClient]
     _watcher: BusConsumer
+    #: By what `keep_warm` was told; empty until then.
+    _keepers: list[KeepWarm] = field(default_factory=list)
 
     @classmethod
     def of(cls, edges: Edges, enqueue: Enqueue) -> Self:
@@ -158,12 +171,24 @@ class WorkerFlows:
         )
 
     def start(self) -> None:
-        """Begin to watch for changed settings."""
+        """Connect, and begin to watch for changed settings."""
+        self._edges.warm()
         self._watcher.start()
+
+    def keep_warm(self, served: Iterable[ProviderName]) -> None:
+        """Keep connections to the push services open that this worker's queues lead to."""
+        keeper = KeepWarm(
+            list_apps=self._edges.system_config.apps,
+            providers={name: self._providers[name] for name in served},
+        )
+        self._keepers.append(keeper)
+        keeper.start()
 
     def close(self) -> None:
         """Stop watching and close every connection."""
         self._watcher.stop()
+        for keeper in self._keepers:
+            keeper.stop()
         for push_service in self._providers.values():
             push_service.close()
         self._edges.close()

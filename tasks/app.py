@@ -7,10 +7,11 @@ It reads no environment and connects to nothing until it is used. A worker build
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_shutdown
+from celery.signals import setup_logging, worker_init, worker_ready, worker_shutdown
 
 from pusher import logs
 from pusher.errors import PusherError
+from pusher.push.app import ProviderName
 from pusher.settings import Settings
 from pusher.wiring import Edges, WorkerFlows
 from tasks.enqueue import CeleryEnqueue
@@ -47,6 +48,13 @@ def _build_flows(sender: Any, **_: Any) -> None:
     except PusherError as error:
         raise _refusal(error) from error
     app.flows.start()
+
+
+@worker_ready.connect
+def _keep_warm(**_: Any) -> None:
+    """Begin when it is known which queues this worker serves."""
+    if app.flows is not None:
+        app.flows.keep_warm([name for name in ProviderName if f"push.{name}" in app.amqp.queues.consume_from])
 
 
 @worker_shutdown.connect

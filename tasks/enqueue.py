@@ -56,6 +56,10 @@ class CeleryEnqueue:
         arguments = {"token": token, "dead_since": dead_since}
         self._publisher.publish([self._device_task("pusher.devices.forget", device, arguments)])
 
+    def connect(self) -> None:
+        """Connect now, so that the first task does not wait for it. Raises `BusUnavailable`."""
+        self._publisher.connect()
+
     def close(self) -> None:
         """Close the connection."""
         self._publisher.close()

@@ -42,6 +42,10 @@ class ConfirmedPublisher:
         self._producer: Producer | None = None
         self._confirms: Confirms | None = None
 
+    def connect(self) -> None:
+        """Connect now, so that the first message does not wait for it. Raises `BusUnavailable`."""
+        self.publish([])
+
     def publish(self, messages: Sequence[Outgoing], *, declare: Callable[[Connection], None] | None = None) -> None:
         """Publish `messages` in order and return when the broker has confirmed them all. Raises `BusUnavailable`.
 

@@ -45,6 +45,10 @@ class BusPublisher:
             delivery_mode=2,
         )
 
+    def connect(self) -> None:
+        """Connect now, so that the first message does not wait for it. Raises `BusUnavailable`."""
+        self._publisher.connect()
+
     def close(self) -> None:
         """Close the connection; a later message would open another."""
         self._publisher.close()

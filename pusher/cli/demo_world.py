@@ -14,6 +14,7 @@ from typing import Any, Self
 import fakeredis
 
 from pusher import logs, wiring
+from pusher.push.app import ProviderName
 from pusher.settings import Settings
 from pusher.simulators.proxy import ProxySimulator
 from pusher.simulators.stage import Stage
@@ -72,6 +73,7 @@ class DemoWorld:
         app.conf.update(broker_url=MEMORY, broker_transport_options={"polling_interval": 0.01})
         app.flows = wiring.WorkerFlows.of(wiring.Edges.of(settings, redis), CeleryEnqueue(app))
         app.flows.start()
+        app.flows.keep_warm(ProviderName)
         # The pool's threads look for the current app, and without one they would make another.
         app.set_default()
         stack.callback(app.flows.close)

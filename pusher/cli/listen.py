@@ -3,10 +3,12 @@
 import logging
 import signal
 import threading
+from contextlib import suppress
 
 import click
 
 from pusher import logs, wiring
+from pusher.errors import BusUnavailable
 from pusher.redact import url
 from pusher.settings import Settings
 from tasks.app import app
@@ -31,7 +33,8 @@ def listen() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     edges = wiring.Edges.of(settings)
-    listener = wiring.listener(edges, CeleryEnqueue(app), CeleryEnqueue(app))
+    calls, changes = CeleryEnqueue(app), CeleryEnqueue(app)
+    listener = wiring.listener(edges, calls, changes)
     logs.event(
         log,
         logging.INFO,
@@ -41,9 +44,14 @@ def listen() -> None:
         documents=url(settings.documents_url),
         wake_window_s=settings.wake_window_s,
     )
+    edges.warm()
+    with suppress(BusUnavailable):
+        calls.connect()
     listener.start()
     stop.wait()
     logs.event(log, logging.INFO, "listener stops")
     listener.stop()
+    calls.close()
+    changes.close()
     edges.close()
     logs.event(log, logging.INFO, "listener stopped")

@@ -18,6 +18,7 @@ from pusher.http2.dial import Dialer
 from pusher.http2.events import Answered, Event, GoneAway
 from pusher.http2.exchange import Exchange
 from pusher.http2.request import Response
+from pusher.http2.time_limits import NO_NEW_REQUESTS, NOT_READY, SILENT, STILL_BUSY, TimeLimits
 from pusher.http2.tls_channel import TLSChannel
 from pusher.http2.wakeup import Wakeup
 
@@ -25,16 +26,10 @@ logger = logging.getLogger("pusher.http2")
 
 #: From the start of the dial to the peer's SETTINGS.
 CONNECT_LIMIT_S = 10.0
-#: A connection that was silent for so long is asked for a sign of life before it carries a request.
-PROBE_AFTER_S = 3600.0
-PROBE_LIMIT_S = 1.0
+#: After so much silence it is asked for a sign of life before it carries a request, and by `keep_alive`.
+PROBE_AFTER_S, IDLE_PROBE_S, PROBE_LIMIT_S = 3600.0, 900.0, 1.0
 #: A connection that takes no new requests ends at the latest then, whatever its last ones still wait for.
 DRAIN_LIMIT_S = 120.0
-
-_NOT_READY = "it did not become ready in time"
-_SILENT = "the peer is silent"
-_STILL_BUSY = "its last requests took too long"
-_NO_NEW_REQUESTS = "the connection takes no new requests"
 
 
 class HTTP2Connection:
@@ -55,8 +50,8 @@ class HTTP2Connection:
         self._refusal: type[NotProcessed] = NotProcessed
         self.failed_at = float("-inf")
         self._heard_at = 0.0
-        #: The monotonic times when the connection ends, and why; what they wait for takes them out again.
-        self._limits = {_NOT_READY: time.monotonic() + CONNECT_LIMIT_S}
+        self._limits = TimeLimits()
+        self._ready_by = Deadline(self._limits.set(NOT_READY, CONNECT_LIMIT_S))
         self._thread = threading.Thread(target=self._run, name=f"http2 {self._authority}", daemon=True)
         try:
             self._thread.start()
@@ -85,10 +80,9 @@ class HTTP2Connection:
         call = Call(fields, body)
         with self._lock:
             if not self._exchange.accepting:
-                raise self._refusal(f"{self._authority}: {self._ended or _NO_NEW_REQUESTS}")
+                raise self._refusal(f"{self._authority}: {self._ended or NO_NEW_REQUESTS}")
             self._waiting[call] = None
-            if self._exchange.ready and time.monotonic() - self._heard_at > PROBE_AFTER_S:
-                self._probe()
+            self._probe_after(PROBE_AFTER_S)
             self._open_streams()
             chunk = self._claim()
         self._send(chunk)
@@ -120,6 +114,12 @@ class HTTP2Connection:
         self._send(chunk)
         return OutcomeUnknown(f"{self._authority}: no answer before the deadline")
 
+    def keep_alive(self) -> bool:
+        """Have a peer that was silent for long show that it lives; tell whether a request would be sent at once."""
+        with self._lock:
+            self._probe_after(IDLE_PROBE_S)
+            return self._exchange.accepting and self._exchange.ready
+
     def retire(self) -> None:
         """Take no new requests, and end when those that were sent are answered."""
         with self._lock:
@@ -140,7 +140,7 @@ class HTTP2Connection:
 
     def _open_streams(self) -> None:
         """Give the requests in line their streams, as many as may be open; none while in doubt about the peer."""
-        if self._channel is None or _SILENT in self._limits:
+        if self._channel is None or SILENT in self._limits:
             return
         while self._waiting and self._exchange.can_open:
             call = next(iter(self._waiting))
@@ -154,17 +154,21 @@ class HTTP2Connection:
 
     def _drain(self) -> None:
         self._exchange.accepting = False
-        self._limits.setdefault(_STILL_BUSY, time.monotonic() + DRAIN_LIMIT_S)
-        self._fail_waiting(_NO_NEW_REQUESTS)
+        self._limits.set(STILL_BUSY, DRAIN_LIMIT_S)
+        self._fail_waiting(NO_NEW_REQUESTS)
 
     def _fail_waiting(self, reason: str) -> None:
         for call in self._waiting:
             call.settle(self._refusal(f"{self._authority}: {reason}"))
         self._waiting.clear()
 
+    def _probe_after(self, silent_s: float) -> None:
+        if self._exchange.ready and time.monotonic() - self._heard_at > silent_s:
+            self._probe()
+
     def _probe(self) -> None:
-        if _SILENT not in self._limits:
-            self._limits[_SILENT] = time.monotonic() + PROBE_LIMIT_S
+        if SILENT not in self._limits:
+            self._limits.set(SILENT, PROBE_LIMIT_S)
             self._exchange.ping()
             self._wakeup.set()
 
@@ -190,7 +194,7 @@ class HTTP2Connection:
 
     def _serve(self) -> str:
         """Dial and read until the connection ends; return why, or nothing where it simply has no more to do."""
-        channel = self._dialer.dial(self._lock, self._wakeup, Deadline(self._limits[_NOT_READY]))
+        channel = self._dialer.dial(self._lock, self._wakeup, self._ready_by)
         data: bytes | None = None
         while True:
             with self._lock:
@@ -208,10 +212,10 @@ class HTTP2Connection:
     def _take(self, channel: TLSChannel, data: bytes) -> None:
         plain, ended = channel.decrypt(data)
         self._heard_at = time.monotonic()
-        self._limits.pop(_SILENT, None)
+        self._limits.lift(SILENT)
         for event in self._exchange.receive(plain):
             self._deliver(event)
-        if self._exchange.ready and self._limits.pop(_NOT_READY, None) is not None:
+        if self._exchange.ready and self._limits.lift(NOT_READY):
             logger.info("%s: connected (%s)", self._authority, channel.description)
         if ended:
             raise ConnectionResetError("closed by the peer")
@@ -226,11 +230,7 @@ class HTTP2Connection:
         """Return why the connection must end now, else for how long it may wait."""
         if not self._exchange.accepting and not self._calls:
             return "", None
-        if not self._limits:
-            return None, None
-        reason, at = min(self._limits.items(), key=lambda limit: limit[1])
-        left_s = at - time.monotonic()
-        return (reason if left_s <= 0 else None), left_s
+        return self._limits.verdict()
 
     def _end(self, reason: str) -> None:
         with self._lock:

@@ -76,6 +76,13 @@ class HTTP2Pool:
                 self._retire(connection)
         raise NotProcessed(f"{self._dialer.origin.authority}: the deadline passed before it could be sent")
 
+    def warm(self) -> bool:
+        """Have a connection for the next request, without waiting for it; True where one is ready.
+
+        Raises `NotProcessed` where there can be none.
+        """
+        return self._connection().keep_alive()
+
     def renew(self) -> None:
         """Have the next request go on a new connection; the present one finishes what it has."""
         with self._lock:

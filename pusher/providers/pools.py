@@ -32,6 +32,9 @@ class Pool(Protocol):
     def send(self, request: Request, deadline: Deadline) -> Response:
         """Send and wait for the answer. Raises `NotProcessed` and `OutcomeUnknown`."""
 
+    def warm(self) -> bool:
+        """Have a connection for the next request; True where one is ready. Raises `NotProcessed`."""
+
     def renew(self) -> None:
         """Send what comes next on a new connection."""
 

@@ -50,6 +50,12 @@ def connect(url: str) -> "redis.Redis":
     return redis.Redis.from_pool(pool)
 
 
+def reach(client: "redis.Redis") -> None:
+    """Connect now, so that the first command does not wait for it. Raises `StoreUnavailable`."""
+    with RedisOutage.of(client).noticed():
+        client.ping()
+
+
 class RedisOutage(Outage):
     """What is known of a Redis that is away. All stores over one client share one."""
 

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pusher.documents.sqlite import SQLiteDocuments
 from tests.bench.drain import Drained, drain, shares
-from tests.bench.lab import PATIENCE_S, Lab, Process, Site
-from tests.bench.messages import ACCOUNT_ID, Bus, desk_phone, device_id, reg_success
+from tests.bench.fleet import load
+from tests.bench.lab import Lab, Process, Site
+from tests.bench.messages import Bus, desk_phone, reg_success
 from tests.bench.queues import declare_bus
 from tests.bench.result import Goal, Result, Table, median
-from tests.support.until import until
 
 QUEUE = "pusher.reg_success"
 _FLOOR, _DESK, _UNCHANGED, _CHANGED = "bare kombu loop", "desk phone", "push phone, unchanged", "push phone, changed"
@@ -65,7 +64,7 @@ def _round(lab: Lab, kind: str, messages: int) -> Drained:
         bus = Bus(site.bus_url)
         try:
             if kind == _UNCHANGED:
-                learn(site, bus, range(_DEVICES))
+                load(lab.redis.url, range(_DEVICES))
             # Phones that change come with a new token each.
             devices = 10**9 if kind == _CHANGED else _DEVICES
             for number in range(messages):
@@ -77,22 +76,3 @@ def _round(lab: Lab, kind: str, messages: int) -> Drained:
 
 def _start(site: Site, kind: str) -> Process:
     return site.start_module("tests.bench.floors", "consume", QUEUE) if kind == _FLOOR else site.start_listener()
-
-
-def learn(site: Site, bus: Bus, devices: range) -> None:
-    """Have `devices` learned by a listener and a worker, which are stopped afterwards."""
-    documents = SQLiteDocuments.from_url(site.documents_url)
-    database = f"account/{ACCOUNT_ID[:2]}/{ACCOUNT_ID[2:4]}/{ACCOUNT_ID[4:]}"
-    for number in devices:
-        documents.save(database, {"_id": device_id(number), "pvt_type": "device"})
-        bus.reg_success(reg_success(number))
-    documents.close()
-    site.start_listener()
-    worker = site.start_worker(queues="devices")
-    until_learned(site, worker, len(devices))
-    site.lab.stop_all()
-
-
-def until_learned(site: Site, worker: Process, devices: int) -> None:
-    """Wait until a worker wrote that many documents."""
-    until(lambda: worker.log.read_text().count(" INFO device learned ") >= devices, seconds=PATIENCE_S, what="learning")

@@ -19,6 +19,7 @@ from tests.bench.lab import Site, app_id
 #: Where answers of bare loops go.
 DONE_EXCHANGE = "bench.done"
 SERVER_ID = "kamailio@bench-<1>-targeted-0"
+PROXY_PATH = "sip:198.51.100.7:5060;transport=tcp"
 ACCOUNT_ID = "00112233445566778899aabbccddeeff"
 
 
@@ -99,7 +100,7 @@ def _registration(device: int, user_agent: str, contact: str) -> dict[str, Any]:
             "Account-Realm": "acme.sip.example.com",
             "Username": f"u{device}",
         },
-        "Proxy-Path": "sip:198.51.100.7:5060;transport=tcp",
+        "Proxy-Path": PROXY_PATH,
         "Proxy-Protocol": "tcp",
         "Proxy-IP": "198.51.100.7",
         "Proxy-Port": "5060",
@@ -145,6 +146,11 @@ class Bus:
         with self._connection.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).message_count)
 
+    def declare_queue(self, name: str) -> None:
+        """Declare a queue that only its name leads to."""
+        with self._connection.channel() as channel:
+            channel.queue_declare(name, durable=False, auto_delete=False)
+
     def declare_exchange(self, name: str) -> None:
         """Declare a direct exchange of the benchmark's own."""
         with self._connection.channel() as channel:
@@ -155,26 +161,40 @@ class Bus:
         self._connection.release()
 
 
-def enqueue(site: Site, requests: Iterable[Mapping[str, Any]], *, task: str = "pusher.push.deliver") -> int:
-    """Enqueue a task for each request, as the listener does but without waiting; return how many."""
-    app = Celery("bench")
-    app.config_from_object("celeryconfig")
-    app.conf.broker_url = site.bus_url
-    count = 0
-    with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
-        for message in requests:
-            notification = Notification.of(
-                PushRequest.from_message(message), ProviderName.APPLE, received_at=time.time(), wake_window_s=600
-            )
-            arguments = {"notification": notification.to_task()}
-            app.send_task(
-                task,
-                kwargs=arguments,
-                argsrepr="()",
-                kwargsrepr=shown(arguments),
-                queue="push.apple",
-                expires=from_epoch(notification.expires_at),
-                producer=producer,
-            )
-            count += 1
-    return count
+class Tasks:
+    """Enqueues tasks as the listener does, without waiting for a confirmation."""
+
+    def __init__(self, site: Site) -> None:
+        self._app = Celery("bench")
+        self._app.config_from_object("celeryconfig")
+        self._app.conf.broker_url = site.bus_url
+        self._connection = self._app.connection_for_write()
+        self._producer = self._app.amqp.Producer(self._connection)
+
+    def send(self, message: Mapping[str, Any], *, task: str = "pusher.push.deliver", **more: object) -> None:
+        """Enqueue the push that a push_req asks for; `more` is added to the task's argument."""
+        notification = Notification.of(
+            PushRequest.from_message(message), ProviderName.APPLE, received_at=time.time(), wake_window_s=600
+        )
+        arguments = {"notification": notification.to_task() | more}
+        self._app.send_task(
+            task,
+            kwargs=arguments,
+            argsrepr="()",
+            kwargsrepr=shown(arguments),
+            queue="push.apple",
+            expires=from_epoch(notification.expires_at),
+            producer=self._producer,
+        )
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.release()
+
+
+def enqueue(site: Site, messages: Iterable[Mapping[str, Any]], *, task: str = "pusher.push.deliver") -> None:
+    """Enqueue a task for each push_req."""
+    tasks = Tasks(site)
+    for message in messages:
+        tasks.send(message, task=task)
+    tasks.close()

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, RequestReceived, SettingsAcknowledged, StreamEnded, StreamReset
+from h2.events import DataReceived, PingReceived, RequestReceived, SettingsAcknowledged, StreamEnded, StreamReset
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
@@ -110,6 +110,8 @@ class Link:
         self.most_open = 0
         self.settings_acknowledged = 0
         self.resets: list[tuple[int, int]] = []
+        #: Signs of life that we asked for.
+        self.pings = 0
         self.reading = True
         self.started = False
         self.ended = threading.Event()
@@ -215,6 +217,8 @@ class Link:
         elif isinstance(event, StreamReset):
             self.open.pop(event.stream_id, None)
             self.resets.append((event.stream_id, int(event.error_code)))
+        elif isinstance(event, PingReceived):
+            self.pings += 1
         elif isinstance(event, SettingsAcknowledged):
             self.settings_acknowledged += 1
 

@@ -4,6 +4,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pusher import trust
@@ -69,7 +70,7 @@ class APNsClient:
                 "The app has neither a certificate nor a key for APNs.",
             )
         try:
-            with self._pools.lease(app.app_id, _pool_key(app), self._clock(), lambda: self._context(app)) as lease:
+            with self._lease(app) as lease:
                 return self._send(
                     _Attempt(
                         notification=notification,
@@ -86,9 +87,29 @@ class APNsClient:
         except (TransportError, GrantFailed) as error:
             return TryLater(code=str(error))
 
+    def warm(self, app: App, deadline: Deadline) -> bool:
+        """Open a connection where there is none, and make a provider token where there is none; see `Provider`."""
+        if not isinstance(app, AppleApp):
+            return False
+        try:
+            with self._lease(app) as lease:
+                # It is being opened while the token is made.
+                ready = lease.pool.warm()
+                if app.token_key is not None:
+                    self._token(app.token_key, deadline)
+                return ready
+        except (CredentialInvalid, SettingsInvalid, TransportError, GrantFailed):
+            return False  # The next push tells why.
+
     def close(self) -> None:
         """Close all connections."""
         self._pools.close()
+
+    def _lease(self, app: AppleApp) -> AbstractContextManager[Lease]:
+        return self._pools.lease(app.app_id, _pool_key(app), self._clock(), lambda: self._context(app))
+
+    def _token(self, key: TokenKey, deadline: Deadline) -> str:
+        return self._tokens.get(token_name(key), issue_with(key), deadline)
 
     def _context(self, app: AppleApp) -> tuple[ssl.SSLContext, float | None]:
         """Return the TLS context for new connections of `app`, and when its certificate ends."""
@@ -106,7 +127,7 @@ class APNsClient:
     def _send(self, attempt: _Attempt) -> Outcome:
         token = None
         if attempt.key is not None:
-            token = self._tokens.get(token_name(attempt.key), issue_with(attempt.key), attempt.deadline)
+            token = self._token(attempt.key, attempt.deadline)
         reading = self._exchange(attempt, token)
         if reading.kind is Kind.NEW_CONNECTION:
             attempt.lease.renew()

@@ -4,6 +4,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import requests
@@ -78,9 +79,7 @@ class FCMClient:
         if isinstance(body, Refused):
             return body
         try:
-            with self._pools.lease(
-                app.app_id, _pool_key(app, account), self._clock(), lambda: self._context(account)
-            ) as lease:
+            with self._lease(app, account) as lease:
                 return self._send(
                     _Attempt(notification=notification, account=account, body=body, lease=lease, deadline=deadline)
                 )
@@ -95,10 +94,30 @@ class FCMClient:
         except TransportError as error:
             return TryLater(code=str(error))
 
+    def warm(self, app: App, deadline: Deadline) -> bool:
+        """Open a connection where there is none, and get an access token where there is none; see `Provider`."""
+        if not isinstance(app, FirebaseApp) or app.service_account is None:
+            return False
+        account = app.service_account
+        try:
+            with self._lease(app, account) as lease:
+                # It is being opened while the token server answers.
+                ready = lease.pool.warm()
+                self._token(account, deadline)
+                return ready
+        except (CredentialInvalid, SettingsInvalid, TransportError, GrantFailed):
+            return False  # The next push tells why.
+
     def close(self) -> None:
         """Close all connections."""
         self._pools.close()
         self._session.close()
+
+    def _lease(self, app: FirebaseApp, account: Mapping[str, str]) -> AbstractContextManager[Lease]:
+        return self._pools.lease(app.app_id, _pool_key(app, account), self._clock(), lambda: self._context(account))
+
+    def _token(self, account: Mapping[str, str], deadline: Deadline) -> str:
+        return self._tokens.get(token_name(account), issue_with(account, self._session), deadline)
 
     def _context(self, account: Mapping[str, str]) -> tuple[ssl.SSLContext, float | None]:
         # The check comes first: loading the system's authorities is slow and holds up other apps.
@@ -106,10 +125,10 @@ class FCMClient:
         return trust.client_context(self._ca_file), None
 
     def _send(self, attempt: _Attempt) -> Outcome:
-        name, issue = token_name(attempt.account), issue_with(attempt.account, self._session)
-        token = self._tokens.get(name, issue, attempt.deadline)
+        token = self._token(attempt.account, attempt.deadline)
         reading = self._exchange(attempt, token)
         if reading.kind is Kind.NEW_TOKEN:
+            name, issue = token_name(attempt.account), issue_with(attempt.account, self._session)
             newer = self._tokens.renew(name, token, issue, attempt.deadline)
             if newer is not None:
                 reading = self._exchange(attempt, newer)

@@ -277,3 +277,41 @@ def test_a_peer_that_wants_a_client_certificate_says_so_and_is_not_dialled_for_e
             with pytest.raises(NotProcessed, match=r"(?i)certificate"):
                 send(pool, number)
     assert pool.stats.connections_opened == 1
+
+
+def test_a_warmed_pool_is_connected_before_its_first_request_and_again_when_the_peer_closed(
+    serve: Serve, connect: Connect
+) -> None:
+    peer = serve()
+    pool = connect(peer)
+    assert not pool.warm()
+    until(pool.warm)
+    assert len(peer.links) == 1
+    assert send(pool).status == 200
+    assert len(peer.links) == 1
+    peer.links[0].post(peer.links[0].close)
+    until(lambda: not pool.warm())
+    until(pool.warm)
+    assert len(peer.links) == 2
+
+
+def test_a_warmed_connection_that_was_silent_for_long_is_asked_for_a_sign_of_life(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = serve()
+    pool = connect(peer)
+    until(pool.warm)
+    before = peer.links[0].pings
+    pool.warm()
+    assert send(pool).status == 200
+    assert peer.links[0].pings == before
+    monkeypatch.setattr(connection, "IDLE_PROBE_S", -1.0)
+    pool.warm()
+    until(lambda: peer.links[0].pings > before)
+
+
+def test_a_closed_pool_cannot_be_warmed(serve: Serve, connect: Connect) -> None:
+    pool = connect(serve())
+    pool.close()
+    with pytest.raises(NotProcessed):
+        pool.warm()

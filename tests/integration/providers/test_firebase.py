@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pusher.clock import Deadline
 from pusher.providers.firebase.client import FCMClient
 from pusher.push.app import FirebaseApp, ProviderName
 from pusher.push.outcome import Delivered, FailureReason, Outcome, Refused, TokenDead, TryLater
@@ -177,3 +178,22 @@ def test_trouble_at_google_is_later(
 ) -> None:
     fcm.next(answer)
     assert send(connect(), app) == expected
+
+
+def test_the_first_call_after_a_start_waits_for_neither_connection_nor_access_token(
+    fcm: FCMSimulator, token_server: TokenServer, app: FirebaseApp, connect: Connect
+) -> None:
+    client = connect()
+    assert not client.warm(app, Deadline.after(5))
+    until(lambda: client.warm(app, Deadline.after(5)))
+    assert (token_server.grants, len(fcm.connections)) == (1, 1)
+    assert isinstance(push(client, app, ProviderName.FIREBASE, TOKEN), Delivered)
+    assert (token_server.grants, len(fcm.connections)) == (1, 1)
+
+
+def test_warming_an_app_whose_account_is_refused_raises_nothing(
+    fcm: FCMSimulator, authority: Authority, token_server: TokenServer, connect: Connect
+) -> None:
+    stranger = authority.service_account(PROJECT, token_server.url)
+    app = FirebaseApp(app_id="org.example.app", service_account=stranger.fields, host=fcm.host)
+    assert not connect().warm(app, Deadline.after(5))

@@ -68,6 +68,8 @@ class ScriptedPool:
     requests: list[Request] = field(default_factory=list)
     #: How many requests had been sent when a new connection was asked for.
     renewed_after: list[int] = field(default_factory=list)
+    #: How often a connection was asked for without a request.
+    warmed: int = 0
     closed: int = 0
 
     def send(self, request: Request, deadline: Deadline) -> Response:
@@ -78,6 +80,10 @@ class ScriptedPool:
         if isinstance(answer, TransportError):
             raise answer
         return answer
+
+    def warm(self) -> bool:
+        self.warmed += 1
+        return self.warmed > 1 or bool(self.requests)
 
     def renew(self) -> None:
         self.renewed_after.append(len(self.requests))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -213,3 +213,38 @@ def test_unknown_answer_is_logged_without_the_token(lab: Lab, caplog: pytest.Log
     assert "Teapot" in caplog.text
     assert "call-1" in caplog.text
     assert DEVICE_TOKEN not in caplog.text
+
+
+def test_a_warmed_app_has_a_connection_and_a_token_and_sends_nothing(lab: Lab) -> None:
+    assert not lab.client.warm(APP, Deadline.after(5))
+    assert lab.client.warm(APP, Deadline.after(5))
+    assert (lab.pool.warmed, lab.pool.requests) == (2, [])
+    (stored,) = lab.store.rows.values()
+    lab.push()
+    assert lab.tokens() == ["bearer " + stored[0].partition(" ")[2]]
+
+
+def test_a_provider_token_is_renewed_while_nobody_calls(lab: Lab) -> None:
+    lab.client.warm(APP, Deadline.after(5))
+    before = dict(lab.store.rows)
+    later = APNsClient(
+        ca_file=None, proxy_url=None, shared_tokens=lab.store, clock=lab.clock.wall, connect=Pools().connect
+    )
+    lab.clock.wall_s += 46 * 60
+    later.warm(APP, Deadline.after(5))
+    later.close()
+    assert lab.store.rows.keys() == before.keys()
+    assert lab.store.rows != before
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        FirebaseApp(app_id="org.example.app", service_account={}),
+        replace(CERTIFICATE_APP, certificate="no certificate"),
+        replace(APP, host="no host, as it seems"),
+    ],
+)
+def test_an_app_that_cannot_be_warmed_is_told_and_nothing_is_raised(lab: Lab, app: App) -> None:
+    assert not lab.client.warm(app, Deadline.after(5))
+    assert lab.pools.made == []
