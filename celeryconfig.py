@@ -48,7 +48,8 @@ worker_pool = "threads"
 worker_concurrency = 100
 # For Flower. Arguments in events are redacted by `tasks/redacted.py`.
 worker_send_task_events = True
-task_send_sent_event = True
+# One message more for each task, for a state that lasts milliseconds.
+task_send_sent_event = False
 # Logs are ours (pusher/logs.py).
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False

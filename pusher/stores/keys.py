@@ -2,9 +2,9 @@
 
 | key | type | holds | lives | owner |
 |---|---|---|---|---|
-| `pusher:waits:<token>` | hash | calls that wait for a push token: push id -> JSON | to the last deadline | waits |
-| `pusher:waits:registration:<token>` | hash | the push tokens a registration token was sent to | the same | waits |
-| `pusher:waits:deadlines` | sorted set | push tokens by epoch seconds of their last deadline | the same | waits |
+| `pusher:wait:<token>` | hash | calls that wait for a push token: push id -> JSON | to the last deadline | waits |
+| `pusher:pass:<token>` | hash | the push tokens a registration token was sent to | the same | waits |
+| `pusher:deadlines` | sorted set | push tokens by epoch seconds of their last deadline | the same | waits |
 | `pusher:owner:<token>` | string | JSON: who registered a push token last, and when | 90 days | tokens |
 | `pusher:token:<account>:<device>` | string | digest of the push token in the document | 90 days | tokens |
 | `pusher:latest:<account>:<device>` | string | digest of the push object last registered with | 1 day | tokens |
@@ -21,17 +21,17 @@ run side by side during an upgrade.
 
 from pusher.registration.device import Device
 
-DEADLINES = "pusher:waits:deadlines"
+DEADLINES = "pusher:deadlines"
 
 
 def waits(token_digest: str) -> str:
     """Name the calls that wait for a push token."""
-    return f"pusher:waits:{token_digest}"
+    return f"pusher:wait:{token_digest}"
 
 
 def registration(registration_token_digest: str) -> str:
     """Name the push tokens to which a registration token was sent."""
-    return f"pusher:waits:registration:{registration_token_digest}"
+    return f"pusher:pass:{registration_token_digest}"
 
 
 def owner(token_digest: str) -> str:

@@ -42,6 +42,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.delay_s = 0.0
+        #: Seconds that a new connection waits for SETTINGS, as it would for the round trips to a distant provider.
+        self.far_s = 0.0
         self.requests = 0
         #: Connections ever made.
         self.connected = 0
@@ -67,10 +69,13 @@ class Connection(asyncio.Protocol):
         self._answers: dict[bytes, bytes] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send SETTINGS."""
+        """Begin to send SETTINGS."""
         self._transport = transport
         self._ledger.connected += 1
         self._ledger.connections.add(self)
+        asyncio.get_running_loop().call_later(self._ledger.far_s, self._greet)
+
+    def _greet(self) -> None:
         limit = b"\x00\x03" + MAX_STREAMS.to_bytes(4, "big")
         # A bare loop does not look at windows; this one is wide enough for a thousand pushes.
         self._transport.write(frame(_SETTINGS, 0, 0, limit) + frame(_WINDOW_UPDATE, 0, 0, _WINDOW.to_bytes(4, "big")))
@@ -174,6 +179,8 @@ def obey(ledger: Ledger, command: str, argument: str = "0") -> object:
     match command:
         case "delay_ms":
             ledger.delay_s = float(argument) / 1000
+        case "far_ms":
+            ledger.far_s = float(argument) / 1000
         case "note":
             ledger.noting, ledger.arrivals = bool(int(argument)), {}
         case "arrivals":

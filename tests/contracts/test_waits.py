@@ -395,7 +395,7 @@ def test_a_waiting_call_takes_less_than_a_kilobyte(real_client: redis.Redis) -> 
         times = {"received_at": 1_795_405_994.123456, "expires_at": 1_795_406_014.123456}
         waits.add(replace(wait, call_id=f"{number:04}-10722@198.51.100.17", **times))
     with real_client.pipeline(transaction=False) as commands:
-        for key in real_client.keys("pusher:waits:*"):
+        for key in real_client.keys("pusher:*"):
             commands.memory_usage(key, samples=0)
         sizes = commands.execute()
     assert len(sizes) == 2 * calls + 1

@@ -7,10 +7,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import kombu
 import pytest
 
 from pusher.bus import confirmed_publisher
 from pusher.bus import connection as bus_connection
+from pusher.bus.confirmed_publisher import ConfirmedPublisher, Outgoing
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, PUSHES
 from pusher.errors import BusUnavailable
@@ -87,6 +89,73 @@ def test_what_the_broker_refuses_to_keep_is_told(bus_url: str, publisher: BusPub
         publish(publisher)
     taken(bus_url, "q")
     publish(publisher)
+
+
+def messages(*bodies: bytes) -> list[Outgoing]:
+    """Return messages that go straight into `q`."""
+    return [Outgoing(exchange="", routing_key="q", body=body, properties={"delivery_mode": 2}) for body in bodies]
+
+
+def test_many_messages_are_on_their_way_together_and_arrive_in_order(bus_url: str, relay: Relay) -> None:
+    declare(bus_url)
+    bodies = [str(number).encode() for number in range(500)]
+    publisher = ConfirmedPublisher(relay.url, lambda connection: None)
+    publisher.publish(messages(*bodies))
+    assert counted(bus_url, "q") == 500
+    publisher.close()
+    with channel_to(bus_url) as channel:
+        assert [channel.basic_get("q", no_ack=True).body for _ in bodies] == bodies
+    assert len(relay.received) == 1
+
+
+def test_one_of_many_that_the_broker_refuses_is_told(bus_url: str) -> None:
+    declare(bus_url, **{"x-max-length": 2, "x-overflow": "reject-publish"})
+    publisher = ConfirmedPublisher(bus_url, lambda connection: None)
+    with pytest.raises(BusUnavailable, match="MessageNacked"):
+        publisher.publish(messages(b"1", b"2", b"3"))
+    publisher.close()
+    # The first try filled the queue; the second one, afresh, is refused altogether.
+    assert counted(bus_url, "q") == 2
+
+
+def test_a_connection_that_breaks_among_many_costs_none_of_them(rabbitmq: RabbitMQ, bus_url: str, relay: Relay) -> None:
+    declare(bus_url)
+    publisher = ConfirmedPublisher(relay.url, lambda connection: None)
+    publisher.publish(messages(b"first"))
+    whole = relay.received[0]
+    for cut in range(0, 4000, 271):
+        relay.cut_after(cut)
+        bodies = [f"{cut}-{number}".encode() for number in range(20)]
+        rabbitmq.close_connections()
+        try:
+            publisher.publish(messages(*bodies))
+        except BusUnavailable:
+            publisher.publish(messages(*bodies))
+        with channel_to(bus_url) as channel:
+            arrived = set()
+            while (message := channel.basic_get("q", no_ack=True)) is not None:
+                arrived.add(message.body)
+        assert arrived >= set(bodies)
+    assert whole
+    publisher.close()
+
+
+def test_what_prepares_a_connection_comes_before_its_first_message(rabbitmq: RabbitMQ, bus_url: str) -> None:
+    prepared = []
+
+    def prepare(connection: kombu.Connection) -> None:
+        with connection.channel() as channel:
+            prepared.append(channel.queue_declare("q", durable=True, auto_delete=False).message_count)
+
+    publisher = ConfirmedPublisher(bus_url, prepare)
+    publisher.connect()
+    assert prepared == [0]
+    publisher.publish(messages(b"1"))
+    rabbitmq.close_connections()
+    publisher.publish(messages(b"2"))
+    assert prepared == [0, 1]
+    assert counted(bus_url, "q") == 2
+    publisher.close()
 
 
 def test_what_must_reach_a_queue_and_reaches_none_is_told(bus_url: str, publisher: BusPublisher) -> None:

@@ -11,14 +11,18 @@ from tests.unit.flows.samples import request
 
 @pytest.fixture
 def accept(world):
-    flow = AcceptPush(
+    flow = flow_over(world)
+    return lambda request, received_at: flow([(request, received_at)])
+
+
+def flow_over(world):
+    return AcceptPush(
         waits=world.waits,
         enqueue=world.queue,
         announce=world.bus,
         wake_window_s=20.0,
         monotonic=time.monotonic,
     )
-    return lambda request, received_at: flow([(request, received_at)])
 
 
 def test_a_request_is_enqueued_and_its_call_waits_until_the_window_closes(world, accept):
@@ -63,3 +67,28 @@ def test_a_request_that_no_worker_can_get_is_not_taken_over(world, accept):
     world.queue.away = True
     with pytest.raises(BusUnavailable):
         accept(request(), world.clock.now)
+
+
+def test_requests_that_came_together_are_all_taken_over_and_those_of_no_provider_answered(world):
+    requests = [
+        (request(msg_id=f"m{number}", token=f"token {number}", token_type=token_type), world.clock.now + number)
+        for number, token_type in enumerate(("firebase", "carrier-pigeon", "apple", "smoke"))
+    ]
+    flow_over(world)(requests)
+    assert [(push.request.msg_id, push.provider) for push in world.queue.pushes] == [
+        ("m0", "firebase"),
+        ("m2", "apple"),
+    ]
+    assert [wait.msg_id for wait in world.waits.waiting()] == ["m0", "m2"]
+    assert [wait.expires_at - world.clock.now for wait in world.waits.waiting()] == [20, 22]
+    assert [answer.msg_id for answer in world.bus.responses] == ["m1", "m3"]
+
+
+def test_two_calls_to_one_phone_that_came_together_both_wait(world):
+    flow_over(world)([(request(msg_id=msg_id), world.clock.now) for msg_id in ("m1", "m2")])
+    assert sorted(wait.msg_id for wait in world.waits.waiting()) == ["m1", "m2"]
+
+
+def test_nothing_is_asked_of_anybody_for_no_request_at_all(world):
+    world.queue.away = True
+    flow_over(world)([])

@@ -1,6 +1,7 @@
 """A reg_success is taken over by the listener."""
 
 import time
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -39,8 +40,8 @@ def settings():
 
 
 @pytest.fixture
-def accept(world, settings):
-    flow = AcceptRegistration(
+def flow(world, settings):
+    return AcceptRegistration(
         settings=settings,
         waits=world.waits,
         tokens=world.tokens,
@@ -48,6 +49,10 @@ def accept(world, settings):
         enqueue=world.queue,
         monotonic=time.monotonic,
     )
+
+
+@pytest.fixture
+def accept(flow):
     return one_by_one(flow)
 
 
@@ -203,3 +208,54 @@ def test_a_call_whose_answer_the_bus_did_not_take_waits_for_the_redelivered_regi
 def test_a_broken_contact_is_refused_with_its_reason(accept):
     with pytest.raises(MessageInvalid, match="Contact"):
         accept(registration(Contact='"unterminated <sip:a@b>'))
+
+
+def of(number, **changes):
+    """Return the registration of phone `number`."""
+    contact = f"<sip:{number}@127.0.0.1>;app-id=com.example.softphone;pn-type=firebase;pn-tok=token{number}"
+    ids = {"Account-ID": ACCOUNT, "Authorizing-ID": f"device{number}"}
+    return registration(Contact=contact, **{"Custom-Channel-Vars": ids} | changes)
+
+
+def test_phones_that_registered_together_each_get_their_calls_and_are_learned(world, flow):
+    for number in range(5):
+        wait(world, f"m{number}", token=f"token{number}", registration_token=None)
+    assert flow([of(number) for number in (0, 2, 4)]) == [None] * 3
+    assert sorted(answer.msg_id for answer in world.bus.responses) == ["m0", "m2", "m4"]
+    assert {waiting.msg_id for waiting in world.waits.waiting()} == {"m1", "m3"}
+    assert [learned.token for _, learned in world.queue.learned] == ["token0", "token2", "token4"]
+
+
+def test_what_is_wrong_with_one_registration_is_told_of_it_alone(world, flow):
+    desk = registration(**{"User-Agent": "Yealink", "Contact": "<sip:1@127.0.0.1>"})
+    bad = of(1, **{"Proxy-Path": "sip:a\r\nX-Evil: 1"})
+    asleep = of(2, Expires=0)
+    faults = flow([desk, bad, asleep, of(3)])
+    assert [fault is None for fault in faults] == [True, False, True, True]
+    assert [learned.token for _, learned in world.queue.learned] == ["token3"]
+
+
+def test_of_a_phone_that_registered_twice_at_once_its_last_word_is_learned(world, flow):
+    first, second = of(1), replace(of(1), contact=of(1).contact.replace("token1", "newer"))
+    flow([first, second])
+    assert [learned.token for _, learned in world.queue.learned] == ["newer"]
+    assert world.tokens.latest(world.queue.learned[0][0]) == world.queue.learned[0][1].digest
+
+
+def test_calls_of_all_phones_go_back_when_the_bus_takes_no_answer(world, flow):
+    for number in range(3):
+        wait(world, f"m{number}", token=f"token{number}", registration_token=None)
+    world.bus.failures = 1
+    with pytest.raises(BusUnavailable):
+        flow([of(number) for number in range(3)])
+    assert len(world.waits.waiting()) == 3
+    assert world.queue.learned == []
+    flow([of(number) for number in range(3)])
+    assert sorted(answer.msg_id for answer in world.bus.responses) == ["m0", "m1", "m2"]
+
+
+def test_with_redis_away_every_phone_becomes_a_task_and_nobody_is_answered(world, flow):
+    world.redis_away()
+    flow([of(number) for number in range(3)])
+    assert len(world.queue.learned) == 3
+    assert world.bus.responses == []
