@@ -3,10 +3,9 @@
 import queue
 from collections.abc import Sequence
 
-from hpack import HeaderTuple
-
 from pusher.clock import Deadline
 from pusher.errors import NotProcessed, TransportError
+from pusher.http2.fields import Field
 from pusher.http2.request import Response
 
 
@@ -19,7 +18,7 @@ class Call:
 
     __slots__ = ("_result", "body", "fields", "queued_bytes", "sent_at", "stream_id")
 
-    def __init__(self, fields: Sequence[HeaderTuple], body: bytes) -> None:
+    def __init__(self, fields: Sequence[Field], body: bytes) -> None:
         self.fields = fields
         self.body = body
         #: 0 while the request waits in line.

@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Sequence
 
-from hpack import HeaderTuple
-
 from pusher.clock import Deadline
 from pusher.errors import NotProcessed, OutcomeUnknown, TransportError
 from pusher.http2.call import Call, ConnectFailed
 from pusher.http2.dial import Dialer
 from pusher.http2.events import Answered, Event, GoneAway
 from pusher.http2.exchange import Exchange
+from pusher.http2.fields import Field
 from pusher.http2.request import Response
 from pusher.http2.time_limits import NO_NEW_REQUESTS, NOT_READY, SILENT, STILL_BUSY, TimeLimits
 from pusher.http2.tls_channel import TLSChannel
@@ -75,7 +74,7 @@ class HTTP2Connection:
         """Return how many requests have a stream."""
         return len(self._calls)
 
-    def send(self, fields: Sequence[HeaderTuple], body: bytes, deadline: Deadline) -> Response:
+    def send(self, fields: Sequence[Field], body: bytes, deadline: Deadline) -> Response:
         """Return the response by `deadline`. Raises `NotProcessed`, `ConnectFailed` of it, or `OutcomeUnknown`."""
         call = Call(fields, body)
         with self._lock:

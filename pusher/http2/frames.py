@@ -1,4 +1,4 @@
-"""Cuts received bytes into HTTP/2 frames and reads GOAWAY.
+"""HTTP/2 frames as bytes (RFC 9113 4 and 6): what was received is cut, what is to be sent is packed.
 
 h2 refuses every frame after a GOAWAY, the answers to requests that the peer still works on among them. So
 GOAWAY never reaches h2: it is read here.
@@ -6,13 +6,42 @@ GOAWAY never reaches h2: it is read here.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from struct import Struct
+from typing import NamedTuple
 
-from h2.exceptions import FrameTooLargeError
+from h2.errors import ErrorCodes
 
-_HEADER_BYTES = 9
-#: SETTINGS_MAX_FRAME_SIZE as we announce it: the default (RFC 9113 6.5.2).
-MAX_FRAME_BYTES = 16_384
-_GOAWAY = 0x7
+from pusher.http2.announced import MAX_FRAME_BYTES
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE = range(6)
+PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(6, 10)
+
+_CONNECTION_KINDS = frozenset({SETTINGS, PING, GOAWAY})
+
+#: Flags; END_STREAM is for DATA and HEADERS, END_HEADERS for HEADERS and CONTINUATION.
+END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x4, 0x8, 0x20
+
+#: Length (its high 16 bits, its low 8), type, flags, and the stream id behind a reserved bit.
+_HEADER = Struct(">HBBBL")
+_PRIORITY_BYTES = 5
+
+
+class PeerError(Exception):
+    """The peer broke HTTP/2 in a way that costs the connection (RFC 9113 5.4.1)."""
+
+    def __init__(self, code: ErrorCodes, problem: str) -> None:
+        super().__init__(problem)
+        #: What our GOAWAY says.
+        self.code = code
+
+
+class Frame(NamedTuple):
+    """A complete frame. A tuple, since one is made for every few hundred bytes that arrive."""
+
+    kind: int
+    flags: int
+    stream_id: int
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,29 +59,71 @@ class FrameCutter:
     """Keeps what is left of an incomplete frame until the rest arrives."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
-    def cut(self, data: bytes) -> Iterator[bytes]:
-        """Yield every complete frame, header included. Raises h2's error for one that is too long."""
-        self._buffer += data
-        while len(self._buffer) >= _HEADER_BYTES:
-            length = int.from_bytes(self._buffer[:3], "big")
+    def cut(self, data: bytes) -> Iterator[Frame]:
+        """Yield every complete frame. Raises `PeerError` for one that is too long; to be read to its end."""
+        data = self._rest + data
+        start, size = 0, len(data)
+        while size - start >= _HEADER.size:
+            high, low, kind, flags, stream_id = _HEADER.unpack_from(data, start)
+            length = high << 8 | low
             if length > MAX_FRAME_BYTES:
-                raise FrameTooLargeError(f"a frame of {length} bytes, or no HTTP/2 at all")
-            end = _HEADER_BYTES + length
-            if len(self._buffer) < end:
-                return
-            frame = bytes(self._buffer[:end])
-            del self._buffer[:end]
-            yield frame
+                raise PeerError(ErrorCodes.FRAME_SIZE_ERROR, f"a frame of {length} bytes, or no HTTP/2 at all")
+            end = start + _HEADER.size + length
+            if end > size:
+                break
+            yield Frame(kind, flags, stream_id & 0x7FFFFFFF, data[start + _HEADER.size : end])
+            start = end
+        self._rest = data[start:]
 
 
-def read_goaway(frame: bytes) -> GoAway | None:
-    """Return what a complete, well-formed GOAWAY `frame` says; None for any other, which h2 shall judge."""
-    if frame[3] != _GOAWAY or len(frame) < _HEADER_BYTES + 8 or int.from_bytes(frame[5:9], "big") & 0x7FFFFFFF:
+def about_connection(frame: Frame) -> bool:
+    """Tell whether a frame is about the connection as a whole, on whatever stream it came."""
+    return frame.kind in _CONNECTION_KINDS or (frame.kind == WINDOW_UPDATE and not frame.stream_id)
+
+
+def pack(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
+    """Return a frame."""
+    size = len(payload)
+    return _HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload
+
+
+def pack_word(kind: int, stream_id: int, word: int) -> bytes:
+    """Return a frame that holds nothing but four bytes: RST_STREAM, WINDOW_UPDATE."""
+    return pack(kind, 0, stream_id, word.to_bytes(4, "big"))
+
+
+def read_word(frame: Frame) -> int:
+    """Return what such a frame holds. Raises `PeerError` (RFC 9113 6.4, 6.9)."""
+    if len(frame.payload) != 4:
+        raise PeerError(ErrorCodes.FRAME_SIZE_ERROR, f"a frame of type {frame.kind} with {len(frame.payload)} bytes")
+    return int.from_bytes(frame.payload, "big")
+
+
+def content(frame: Frame) -> bytes:
+    """Return what DATA or HEADERS holds, without padding and priority. Raises `PeerError` (RFC 9113 6.1, 6.2)."""
+    if not frame.flags & (PADDED | HAS_PRIORITY):
+        return frame.payload
+    start, end = 0, len(frame.payload)
+    if frame.flags & PADDED and end:
+        start, end = 1, end - frame.payload[0]
+    elif frame.flags & PADDED:
+        raise PeerError(ErrorCodes.FRAME_SIZE_ERROR, "a padded frame without a length of its padding")
+    if frame.flags & HAS_PRIORITY and frame.kind == HEADERS:
+        start += _PRIORITY_BYTES
+    if start > end:
+        code = ErrorCodes.PROTOCOL_ERROR if frame.flags & PADDED else ErrorCodes.FRAME_SIZE_ERROR
+        raise PeerError(code, "a frame that is shorter than its padding and priority")
+    return frame.payload[start:end]
+
+
+def read_goaway(frame: Frame) -> GoAway | None:
+    """Return what a well-formed GOAWAY `frame` says; None for any other, which h2 shall judge."""
+    if frame.kind != GOAWAY or frame.stream_id or len(frame.payload) < 8:
         return None
     return GoAway(
-        last_stream_id=int.from_bytes(frame[9:13], "big") & 0x7FFFFFFF,
-        code=int.from_bytes(frame[13:17], "big"),
-        debug_data=frame[17:],
+        last_stream_id=int.from_bytes(frame.payload[:4], "big") & 0x7FFFFFFF,
+        code=int.from_bytes(frame.payload[4:8], "big"),
+        debug_data=frame.payload[8:],
     )

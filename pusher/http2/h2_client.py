@@ -1,4 +1,4 @@
-"""h2's connection as Pusher wants it: announced limits, no work done twice, memory bounded over days."""
+"""h2's connection as Pusher wants it. It sees what holds for the connection as a whole; no stream reaches it."""
 
 import logging
 
@@ -6,50 +6,25 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.settings import SettingCodes, Settings
 
-from pusher.http2.fields import PlainEncoder
-
-#: Provider answers are a few hundred bytes of JSON; what is longer is a stream error.
-MAX_BODY_BYTES = 65_536
-#: Names, values and 32 bytes each, as SETTINGS_MAX_HEADER_LIST_SIZE counts them.
-MAX_HEADER_BYTES = 16_384
-#: More than a body may have, so that no stream ever waits for a WINDOW_UPDATE of ours.
-_STREAM_WINDOW = 2 * MAX_BODY_BYTES
-_CONNECTION_WINDOW = 2**24
+from pusher.http2.announced import MAX_HEADER_BYTES, MORE_WINDOW, STREAM_WINDOW
+from pusher.http2.fields import FieldEncoder
 
 
-class H2Client(H2Connection):
-    """h2 looks at every stream to count the open ones, for each request anew. Here the count is given."""
-
-    #: How many streams are open; to be set before headers are sent.
-    in_use = 0
-
-    @property
-    def open_outbound_streams(self) -> int:
-        """Return the count as given, except when enough streams closed that h2 should forget them."""
-        return super().open_outbound_streams if len(self.streams) > 2 * self.in_use + 64 else self.in_use
-
-
-def start_h2() -> H2Client:
-    """Return a connection whose preface waits to be sent."""
-    # At debug level hpack logs whole header blocks: device tokens and keys.
+def start_h2(encoder: FieldEncoder) -> H2Connection:
+    """Return a connection whose preface waits to be sent; it tells `encoder` how large a table the peer allows."""
+    # At debug level hpack logs whole header blocks.
     logging.getLogger("hpack").setLevel(logging.INFO)
-    # Our fields are lower case and checked: h2 would do both again, for a fifth of a request's time.
-    configuration = H2Configuration(
-        client_side=True,
-        header_encoding=None,
-        normalize_outbound_headers=False,
-        validate_outbound_headers=False,
-    )
-    connection = H2Client(configuration)
-    connection.encoder = PlainEncoder()
+    connection = H2Connection(H2Configuration(client_side=True))
+    # h2 sets the table's size as it acknowledges SETTINGS, and asks nothing else of it.
+    connection.encoder = encoder  # type: ignore[assignment]
     connection.local_settings = Settings(
         client=True,
         initial_values={
             SettingCodes.ENABLE_PUSH: 0,
-            SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
+            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
             SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
         },
     )
     connection.initiate_connection()
-    connection.increment_flow_control_window(_CONNECTION_WINDOW)
+    connection.increment_flow_control_window(MORE_WINDOW)
     return connection

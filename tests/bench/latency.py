@@ -5,7 +5,7 @@ import time
 import uuid
 
 from tests.bench.fleet import load
-from tests.bench.lab import Lab, Site
+from tests.bench.lab import Lab, Process, Site
 from tests.bench.messages import DONE_EXCHANGE, SERVER_ID, Bus, Tasks, push_req, reg_success
 from tests.bench.proxy import Answers, paced
 from tests.bench.result import Goal, Plot, Result, Table, percentile
@@ -98,8 +98,7 @@ def _floors(lab: Lab, rate: int, calls: int) -> dict[str, list[float]]:
 def _hops(site: Site, bus: Bus, rate: int, calls: int) -> list[float]:
     process = site.start_module("tests.bench.floors", "hop", "hop")
     paced(range(calls), rate, lambda _: bus.publish("", "hop", {"sent_at": time.monotonic()}))
-    until(lambda: bus.depth("hop") == 0, what="hops")
-    process.stop()
+    _let_end(process)
     return _noted(process.log.read_text(), calls)
 
 
@@ -108,10 +107,15 @@ def _empty_tasks(site: Site, rate: int, calls: int) -> list[float]:
     tasks = Tasks(site)
     messages = [push_req(number) for number in range(calls)]
     paced(messages, rate, lambda message: tasks.send(message, task="bench.empty", sent_at=time.monotonic()))
-    time.sleep(1)
     tasks.close()
-    process.stop()
+    _let_end(process)
     return _noted(process.log.read_text(), calls)
+
+
+def _let_end(process: Process) -> None:
+    """Give the last message the time to be handled, and end the process, which prints what it noted then."""
+    time.sleep(1)
+    process.stop()
 
 
 def _noted(log: str, calls: int) -> list[float]:
