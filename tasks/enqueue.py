@@ -70,7 +70,14 @@ class CeleryEnqueue:
 
     def _task(self, name: str, kwargs: Mapping[str, Any], *, queue: str, expires: datetime | None) -> Outgoing:
         message = self._app.amqp.as_task_v2(
-            str(uuid.uuid4()), name, kwargs=dict(kwargs), expires=expires, argsrepr="()", kwargsrepr=shown(kwargs)
+            str(uuid.uuid4()),
+            name,
+            kwargs=dict(kwargs),
+            expires=expires,
+            argsrepr="()",
+            kwargsrepr=shown(kwargs),
+            # As the task itself says.
+            ignore_result=None,
         )
         properties = {
             "content_type": "application/json",
