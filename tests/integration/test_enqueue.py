@@ -76,6 +76,8 @@ def test_a_push_is_the_message_that_celery_would_have_sent(bus_url: str, app: Ce
     theirs.properties.pop("correlation_id")
     lives_ms = [int(message.properties.pop("expiration")) for message in (ours, theirs)]
     assert 19_000 < lives_ms[1] <= lives_ms[0] <= 20_000
+    # Where a result would go, and there is none.
+    assert (ours.properties.pop("reply_to"), bool(theirs.properties.pop("reply_to"))) == ("", True)
     assert ours.properties == theirs.properties
     assert "secret" not in json.dumps(headers[0])
 
