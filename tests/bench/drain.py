@@ -1,12 +1,12 @@
 """How fast a process works off a queue that was filled before, and what that costs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.bench.lab import PATIENCE_S, Lab, Process
 from tests.bench.messages import Bus
-from tests.bench.result import median
+from tests.bench.result import Table, median
 from tests.support.until import until
 
 #: The part of the queue between which the clock runs: neither the start nor the last few messages count.
@@ -60,6 +60,41 @@ def drain(lab: Lab, bus: Bus, queue: str, total: int, start: Callable[[], Sequen
     )
 
 
-def shares(rounds: list[Drained]) -> list[float]:
-    """Return the median share of a core that RabbitMQ, Redis and the provider used."""
-    return [median([each.shares[server] for each in rounds]) for server in ("RabbitMQ", "Redis", "provider")]
+class Comparison:
+    """Rounds of several kinds of work, one kind after the other, so that a noisy minute hits all of them."""
+
+    def __init__(self, kinds: Iterable[str], rounds: int, measure: Callable[[str], Drained]) -> None:
+        self._found: dict[str, list[Drained]] = {kind: [] for kind in kinds}
+        for _ in range(rounds):
+            for kind, drained in self._found.items():
+                drained.append(measure(kind))
+
+    def rate(self, kind: str) -> float:
+        """Return the median of messages a second."""
+        return median([each.rate for each in self._found[kind]])
+
+    def cpu_us(self, kind: str) -> float:
+        """Return the median of microseconds of CPU a message."""
+        return median([each.cpu_us for each in self._found[kind]])
+
+    def ratio(self, kind: str, floor: str) -> float:
+        """Return how many messages of `kind` there are for one of `floor`."""
+        return self.rate(kind) / self.rate(floor)
+
+    def table(self, title: str, what: str, floor: str) -> Table:
+        """Return what was found, each kind beside `floor`."""
+        servers = ("RabbitMQ", "Redis", "provider")
+        return Table(
+            title=title,
+            columns=(what, "messages/s", "CPU us", f"of {floor}", *servers),
+            rows=[
+                (
+                    kind,
+                    self.rate(kind),
+                    self.cpu_us(kind),
+                    self.ratio(kind, floor),
+                    *(median([each.shares[server] for each in drained]) for server in servers),
+                )
+                for kind, drained in self._found.items()
+            ],
+        )

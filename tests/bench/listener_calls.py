@@ -1,11 +1,11 @@
 """Benchmark 3: push_req taken off the bus, to the task that the broker confirmed."""
 
 from pusher.bus.topology import CALLS
-from tests.bench.drain import Drained, drain, shares
+from tests.bench.drain import Comparison, Drained, drain
 from tests.bench.lab import Lab, Process, Site
 from tests.bench.messages import Bus, push_req
 from tests.bench.queues import declare_bus
-from tests.bench.result import Goal, Result, Table, median
+from tests.bench.result import Goal, Result
 
 _OURS = "pusher listen"
 _FLOORS = {
@@ -19,27 +19,19 @@ _SUM = "bare consume + apply_async"
 def run(lab: Lab) -> Result:
     """Measure."""
     messages, rounds = (2000, 1) if lab.quick else (4000, 3)
-    found: dict[str, list[Drained]] = {kind: [] for kind in (*_FLOORS, _OURS)}
-    for _ in range(rounds):
-        for kind, drained in found.items():
-            drained.append(_round(lab, kind, messages))
-    rates = {kind: median([each.rate for each in drained]) for kind, drained in found.items()}
-    cpu_us = {kind: median([each.cpu_us for each in drained]) for kind, drained in found.items()}
+    found = Comparison((*_FLOORS, _OURS), rounds, lambda kind: _round(lab, kind, messages))
     return Result(
         name="listener_calls",
         title="Listener: calls",
         tables=[
-            Table(
-                title=f"push_req to confirmed task, one process, one core; {messages} messages, median of {rounds}",
-                columns=("loop", "messages/s", "CPU us", "of the bare sum", "RabbitMQ", "Redis"),
-                rows=[
-                    (kind, rates[kind], cpu_us[kind], rates[kind] / rates[_SUM], *shares(found[kind])[:2])
-                    for kind in found
-                ],
+            found.table(
+                f"push_req to confirmed task, one process, one core; {messages} messages, median of {rounds}",
+                "loop",
+                _SUM,
             )
         ],
-        goals=[Goal(text="Calls per bare sum", value=rates[_OURS] / rates[_SUM], kind="least", limit=0.5)],
-        figures={"calls_per_s": rates[_OURS], "call_cpu_us": cpu_us[_OURS]},
+        goals=[Goal(text="Calls per bare sum", value=found.ratio(_OURS, _SUM), kind="least", limit=0.5)],
+        figures={"calls_per_s": found.rate(_OURS), "call_cpu_us": found.cpu_us(_OURS)},
     )
 
 

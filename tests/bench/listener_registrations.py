@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.bench.drain import Drained, drain, shares
+from tests.bench.drain import Comparison, Drained, drain
 from tests.bench.fleet import load
 from tests.bench.lab import Lab, Process, Site
 from tests.bench.messages import Bus, desk_phone, reg_success
 from tests.bench.queues import declare_bus
-from tests.bench.result import Goal, Result, Table, median
+from tests.bench.result import Goal, Result
 
 QUEUE = "pusher.reg_success"
 _FLOOR, _DESK, _UNCHANGED, _CHANGED = "bare kombu loop", "desk phone", "push phone, unchanged", "push phone, changed"
@@ -24,36 +24,26 @@ _DEVICES = 500
 def run(lab: Lab) -> Result:
     """Measure."""
     messages, rounds = (4000, 1) if lab.quick else (10_000, 3)
-    found: dict[str, list[Drained]] = {kind: [] for kind in _MESSAGES}
-    for _ in range(rounds):
-        for kind, drained in found.items():
-            # A changed phone is a task, which costs more and is rarer.
-            drained.append(_round(lab, kind, messages // 4 if kind == _CHANGED else messages))
-    rates = {kind: median([each.rate for each in drained]) for kind, drained in found.items()}
-    cpu_us = {kind: median([each.cpu_us for each in drained]) for kind, drained in found.items()}
+    # A changed phone is a task, which costs more and is rarer.
+    found = Comparison(
+        _MESSAGES, rounds, lambda kind: _round(lab, kind, messages // 4 if kind == _CHANGED else messages)
+    )
     return Result(
         name="listener_registrations",
         title="Listener: registrations",
         tables=[
-            Table(
-                title=f"reg_success, one process, one core; {messages} messages, median of {rounds}",
-                columns=("phone", "messages/s", "CPU us", "of the bare loop", "RabbitMQ", "Redis"),
-                rows=[
-                    (kind, rates[kind], cpu_us[kind], rates[kind] / rates[_FLOOR], *shares(found[kind])[:2])
-                    for kind in found
-                ],
-            )
+            found.table(f"reg_success, one process, one core; {messages} messages, median of {rounds}", "phone", _FLOOR)
         ],
         goals=[
-            Goal(text="Desk phones per bare loop", value=rates[_DESK] / rates[_FLOOR], kind="least", limit=0.6),
+            Goal(text="Desk phones per bare loop", value=found.ratio(_DESK, _FLOOR), kind="least", limit=0.6),
             Goal(
-                text="Unchanged phones per bare loop", value=rates[_UNCHANGED] / rates[_FLOOR], kind="least", limit=0.35
+                text="Unchanged phones per bare loop", value=found.ratio(_UNCHANGED, _FLOOR), kind="least", limit=0.35
             ),
         ],
         figures={
-            "desk_per_s": rates[_DESK],
-            "unchanged_per_s": rates[_UNCHANGED],
-            "changed_per_s": rates[_CHANGED],
+            "desk_per_s": found.rate(_DESK),
+            "unchanged_per_s": found.rate(_UNCHANGED),
+            "changed_per_s": found.rate(_CHANGED),
         },
     )
 

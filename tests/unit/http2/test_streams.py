@@ -369,6 +369,15 @@ def test_frames_are_no_longer_than_the_peer_allows() -> None:
     assert whole.flags == {"END_HEADERS", "END_STREAM"}
 
 
+def test_a_long_request_without_a_body_ends_with_its_first_frame() -> None:
+    exchange, _ = pair()
+    exchange.open(request_fields("host", Request(path="/" + "p" * 20_000, body=b"")), b"")
+    assert [(frame[3], frame[4]) for frame in split(exchange.take_output())] == [
+        (HEADERS, END_STREAM),
+        (CONTINUATION, END_HEADERS),
+    ]
+
+
 def test_a_long_header_block_arrives() -> None:
     exchange, server = pair()
     path = "/" + "p" * 40_000
@@ -419,6 +428,25 @@ def test_our_body_is_not_sent_on_once_the_stream_is_done() -> None:
     server.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 100})
     server.talk(exchange)
     assert len(server.saw(DataReceived)) == before == 4
+
+
+def test_a_body_that_waits_for_the_connections_window_is_forgotten_with_its_stream() -> None:
+    exchange, server = pair()
+    first, second, third = (send(exchange, bytes(60_000)) for _ in range(3))
+    server.talk(exchange)
+    assert {stream: len(body) for stream, body in server.bodies.items()} == {first: 60_000, second: 5535}
+    exchange.cancel(second)
+    receive(exchange, raw(WINDOW_UPDATE, 0, 0, word(100_000)))
+    sent = [frame.stream_id for frame in parsed(exchange.take_output()) if isinstance(frame, DataFrame)]
+    assert set(sent) == {third}
+
+
+def test_what_is_said_about_a_broken_peer_is_one_short_line() -> None:
+    exchange, _ = busy()
+    with pytest.raises(TransportError) as caught:
+        receive(exchange, raw(HEADERS, ENDS, OPEN, b"\0\x7f\xff\xff\xff\xff\xff" + bytes(1000)))
+    assert str(caught.value).startswith("the peer broke HTTP/2: HPACKDecodingError: ")
+    assert len(str(caught.value)) < 150
 
 
 def test_goaway_says_nothing_of_streams_that_are_done() -> None:
