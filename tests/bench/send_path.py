@@ -33,6 +33,7 @@ def run(lab: Lab) -> Result:
             _table("Answers at once: requests a second", at_once),
             _table(f"Answers after {_DELAY_MS} ms: requests a second", later),
             _shares(at_once),
+            _without_io(lab),
         ],
         goals=[
             Goal(text="Per aioapns, 50 and 200 threads", value=crowd["aioapns"], kind="least", limit=2.5),
@@ -105,6 +106,15 @@ def _table(title: str, found: Found) -> Table:
         (str(number), *(found[client, number]["rate"] for client in clients)) for number in IN_FLIGHT
     ]
     return Table(title=title, columns=("in flight", *clients), rows=rows)
+
+
+def _without_io(lab: Lab) -> Table:
+    found = lab.run("tests.bench.exchange")
+    return Table(
+        title="Ours without I/O, one thread: microseconds a request",
+        columns=("step", "microseconds"),
+        rows=[*found.items(), ("together", sum(found.values()))],
+    )
 
 
 def _shares(found: Found) -> Table:
