@@ -11,11 +11,14 @@ from tests.bench.messages import Bus, enqueue, push_req, reg_success
 from tests.bench.queues import declare_bus
 from tests.bench.result import Goal, Plot, Result, Table
 
+#: One for each worker, one for RabbitMQ, one for the rest.
+_CORES_FOR_TWO = 4
+
 
 def run(lab: Lab) -> Result:
     """Measure."""
-    rounds = 1 if lab.quick else 3
-    apps = {number: _best(rounds, lambda number=number: _pushes(lab, number)) for number in (1, 10, 50, 200)}
+    rounds = 1 if lab.quick else 2
+    apps = {number: _best(rounds, lambda number=number: _pushes(lab, number)) for number in (1, 50, 200)}
     sizes = (100, 10_000) if lab.quick else (100, 10_000, 1_000_000)
     devices = {number: _best(1, lambda number=number: _registrations(lab, number)) for number in sizes}
     processes = {number: _best(rounds, lambda number=number: _processes(lab, number)) for number in (1, 2)}
@@ -36,12 +39,7 @@ def run(lab: Lab) -> Result:
                 kind="most",
                 limit=1.2,
             ),
-            Goal(
-                text="Pushes of two processes per one",
-                value=processes[2].rate / processes[1].rate,
-                kind="least",
-                limit=1.7,
-            ),
+            *_two_processes(processes),
         ],
         plots=[
             Plot(
@@ -55,16 +53,33 @@ def run(lab: Lab) -> Result:
                 },
             )
         ],
-        notes=[
-            f"Two worker processes share {len(OURS | THEIRS)} cores with RabbitMQ, Redis, the provider and the "
-            "benchmark itself: their shares add up to what is left."
-        ],
+        notes=[_bound(processes)],
         figures={
             "two_processes_ratio": processes[2].rate / processes[1].rate,
             "apps_ratio": _ratio(apps, 200, 1),
             "devices_ratio": _ratio(devices, most, fewest),
             "devices_most": float(most),
         },
+    )
+
+
+def _two_processes(found: dict[int, Drained]) -> list[Goal]:
+    """Return the goal, where there are cores for two workers and for the servers that feed them."""
+    if len(OURS | THEIRS) < _CORES_FOR_TWO:
+        return []
+    value = found[2].rate / found[1].rate
+    return [Goal(text="Pushes of two processes per one", value=value, kind="least", limit=1.7)]
+
+
+def _bound(found: dict[int, Drained]) -> str:
+    """Return what two processes and the servers used of the cores."""
+    two = found[2]
+    workers, servers = two.rate * two.cpu_us / 1e6, sum(two.shares.values())
+    return (
+        f"Two worker processes made {two.rate / found[1].rate:.2f} times the pushes of one. They used {workers:.2f} "
+        f"cores and the servers {servers:.2f}, of {len(OURS | THEIRS)} that the benchmark, which asks for the depth of "
+        f"the queue, has a part in as well. With fewer than {_CORES_FOR_TWO} cores the cores are the bound, and no "
+        "goal is set."
     )
 
 

@@ -25,7 +25,7 @@ def run(lab: Lab) -> Result:
     found: dict[int, dict[str, list[float]]] = {}
     for rate in RATES:
         # Few calls a second make a poor p99: a little longer, then.
-        calls = int(max(40 if lab.quick else 200, rate * seconds))
+        calls = int(max(40 if lab.quick else 60, rate * seconds))
         found[rate] = _floors(lab, rate, calls) | _ours(lab, rate, calls)
     rows = [
         (rate, what, *(1000 * percentile(found[rate][what], share) for share in _PERCENTILES.values()))

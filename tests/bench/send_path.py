@@ -18,8 +18,8 @@ Found = dict[tuple[str, int], dict[str, Any]]
 
 def run(lab: Lab) -> Result:
     """Measure."""
-    at_once = _measure(lab, 0, tuple(CLIENTS))
-    later = _measure(lab, _DELAY_MS, _PATIENT)
+    at_once = _measure(lab, 0, tuple(CLIENTS), 3)
+    later = _measure(lab, _DELAY_MS, _PATIENT, 2)
     rates = {key: found["rate"] for key, found in at_once.items()}
     crowd = {
         peer: min(rates["pusher", number] / rates[peer, number] for number in _CROWDS)
@@ -79,9 +79,9 @@ def _patience(rates: dict[tuple[str, int], float], later: Found) -> list[Goal]:
     return goals
 
 
-def _measure(lab: Lab, delay_ms: int, clients: tuple[str, ...]) -> Found:
+def _measure(lab: Lab, delay_ms: int, clients: tuple[str, ...], rounds: int) -> Found:
     """Return what each client did with each number of requests in flight; the middle of some rounds."""
-    seconds, rounds = (0.3, 1) if lab.quick else (1.2, 3)
+    seconds, rounds = (0.3, 1) if lab.quick else (1.0, rounds)
     lab.provider.tell(f"delay_ms {delay_ms}")
     found: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for number in IN_FLIGHT:

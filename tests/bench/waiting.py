@@ -94,10 +94,9 @@ def _round(lab: Lab, calls: int) -> _Waited:
             lab.provider.tell("delay_ms 300")
             _call(lab, bus, [next(others) for _ in range(_WARM_UP)])
             lab.provider.tell("delay_ms 0")
-            before = lab.redis_client.info("memory")["used_memory"]
+            before = _used(lab)
             _call(lab, bus, range(calls))
-            with_marks = lab.redis_client.info("memory")["used_memory"]
-            redis_bytes = (with_marks - before - _marks_bytes(lab, calls)) / calls
+            redis_bytes = (_used(lab) - before) / calls
             usages = listener.usage, worker.usage
             cpu_s = _cpu_s(listener, worker)
             _call(lab, bus, [next(others) for _ in range(_PROBE)])
@@ -117,10 +116,14 @@ def _round(lab: Lab, calls: int) -> _Waited:
     )
 
 
-def _marks_bytes(lab: Lab, calls: int) -> float:
-    """Return what the marks of so many accepted pushes take, by the first of them."""
-    [mark, *_] = lab.redis_client.scan_iter("pusher:sent:*", count=1000)
-    return calls * float(lab.redis_client.memory_usage(mark))
+def _used(lab: Lab) -> int:
+    """Return the bytes that Redis uses, the marks of accepted pushes taken away: they are no part of a wait."""
+    marks = list(lab.redis_client.scan_iter("pusher:sent:*", count=1000))
+    for first in range(0, len(marks), 1000):
+        lab.redis_client.delete(*marks[first : first + 1000])
+    memory = lab.redis_client.info("memory")
+    # Buffers of a hundred connections come and go, and have nothing to do with what is kept.
+    return int(memory["used_memory"] - memory["mem_clients_normal"])
 
 
 def _call(lab: Lab, bus: Bus, devices: "range | list[int]") -> None:
