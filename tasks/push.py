@@ -19,7 +19,8 @@ def deliver(self: Task, notification: dict[str, Any]) -> None:
     push = Notification.from_task(notification)
     outcome: Outcome
     try:
-        outcome = self.app.flows.deliver_push(push)
+        again = self.request.retries > 0 or bool(self.request.delivery_info.get("redelivered"))
+        outcome = self.app.flows.deliver_push(push, again=again)
     except Exception as error:  # Whatever went wrong, the caller must not listen to 20 seconds of silence for it.
         log.exception("push failed by an error of ours")
         outcome = Refused(

@@ -18,6 +18,8 @@ class Delivery:
     routing_key: str = field(repr=False)
     #: Epoch seconds when it arrived here.
     received_at: float
+    #: Whether the broker delivered it before, to whoever then did not acknowledge it.
+    redelivered: bool = False
 
     @classmethod
     def of(cls, message: Message) -> "Delivery":
@@ -26,6 +28,7 @@ class Delivery:
             body=body_of(message),
             routing_key=message.delivery_info.get("routing_key") or "",
             received_at=time.time(),
+            redelivered=bool(message.delivery_info.get("redelivered")),
         )
 
 

@@ -11,7 +11,7 @@ from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import push_requests, registrations, setting_changes
 from pusher.errors import MessageInvalid
 from pusher.messages import envelope
-from pusher.messages.push_request import PushRequest
+from pusher.messages.push_request import ArrivedRequest, PushRequest
 from pusher.messages.registration import Registration
 
 T = TypeVar("T")
@@ -21,8 +21,8 @@ T = TypeVar("T")
 CALLS_PREFETCH = CALLS_BATCH = 8
 REGISTRATIONS_PREFETCH, REGISTRATIONS_BATCH = 200, 50
 
-#: Takes requests and the epoch seconds of their arrival. Raises `BusUnavailable`.
-AcceptPushes = Callable[[Sequence[tuple[PushRequest, float]]], None]
+#: Takes requests. Raises `BusUnavailable`.
+AcceptPushes = Callable[[Sequence[ArrivedRequest]], None]
 #: Takes registrations, and returns for each what is wrong with it. Raises `BusUnavailable`.
 AcceptRegistrations = Callable[[Sequence[Registration]], Sequence[MessageInvalid | None]]
 
@@ -80,7 +80,14 @@ class Listener:
 
     def _on_push_req(self, deliveries: Sequence[Delivery]) -> Sequence[MessageInvalid | None]:
         faults, requests = _read(deliveries, "notification", "push_req", PushRequest.from_message)
-        self._accept_pushes([(request, deliveries[at].received_at) for at, request in requests.items()])
+        self._accept_pushes(
+            [
+                ArrivedRequest(
+                    request=request, received_at=deliveries[at].received_at, again=deliveries[at].redelivered
+                )
+                for at, request in requests.items()
+            ]
+        )
         return faults
 
     def _on_reg_success(self, deliveries: Sequence[Delivery]) -> Sequence[MessageInvalid | None]:

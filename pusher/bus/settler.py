@@ -6,6 +6,7 @@ because a broker is away, it stays on the bus and comes back.
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from kombu.message import Message
 
@@ -46,7 +47,8 @@ class Settler:
         except Exception as error:  # One poisonous message must not silence every phone behind it.
             if len(deliveries) > 1:
                 # Alone, each shows whether it is the one. What was done for the others is done again, to no effect.
-                return [fault for delivery in deliveries for fault in self._faults([delivery])]
+                again = (replace(delivery, redelivered=True) for delivery in deliveries)
+                return [fault for delivery in again for fault in self._faults([delivery])]
             log.exception("message could not be handled, kept in pusher.dead")
             return [error]
 

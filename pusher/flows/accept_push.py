@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pusher.errors import StoreUnavailable
 from pusher.flows.fail_call import wait_for
 from pusher.logs import Quiet, event
-from pusher.messages.push_request import PushRequest
+from pusher.messages.push_request import ArrivedRequest, PushRequest
 from pusher.messages.push_response import PushResponse
 from pusher.ports import Announce, Enqueue, Waits
 from pusher.push.notification import Notification
@@ -36,17 +36,22 @@ class AcceptPush:
         self._monotonic = monotonic
         self._quiet = Quiet(60.0)
 
-    def __call__(self, requests: Sequence[tuple[PushRequest, float]]) -> None:
-        """Take over `requests`, each with the epoch seconds of its arrival. Raises `BusUnavailable`."""
+    def __call__(self, arrived: Sequence[ArrivedRequest]) -> None:
+        """Take over requests. Raises `BusUnavailable`."""
         notifications, refused = [], []
-        for request, received_at in requests:
-            provider = provider_of(request.token_type)
+        for each in arrived:
+            provider = provider_of(each.request.token_type)
             if provider is None:
-                refused.append(request)
+                refused.append(each.request)
             else:
-                window_s = self._wake_window_s
                 notifications.append(
-                    Notification.of(request, provider, received_at=received_at, wake_window_s=window_s)
+                    Notification.of(
+                        each.request,
+                        provider,
+                        received_at=each.received_at,
+                        wake_window_s=self._wake_window_s,
+                        again=each.again,
+                    )
                 )
         if notifications:
             self._remember(notifications)

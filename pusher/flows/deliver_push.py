@@ -22,12 +22,15 @@ class DeliverPush:
         self._providers = providers
         self._sent = sent
 
-    def __call__(self, notification: Notification) -> Outcome:
-        """Send the push, unless it is too late or was accepted before, and return what came of it."""
+    def __call__(self, notification: Notification, *, again: bool = True) -> Outcome:
+        """Send the push, unless it is too late or was accepted before, and return what came of it.
+
+        Without `again`, nobody had it before, and Redis need not be asked.
+        """
         deadline = notification.deadline.earlier_by(ANSWER_MARGIN_S)
         if deadline.passed:
             return TryLater(code="too late to send")
-        if self._accepted_before(notification):
+        if (again or notification.again) and self._accepted_before(notification):
             return Delivered(provider_ref="accepted before")
         try:
             app = self._settings.app(notification.request.app_id, notification.provider)

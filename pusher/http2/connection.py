@@ -162,7 +162,8 @@ class HTTP2Connection:
         self._waiting.clear()
 
     def _probe_after(self, silent_s: float) -> None:
-        if self._exchange.ready and time.monotonic() - self._heard_at > silent_s:
+        ready = self._exchange.accepting and self._exchange.ready
+        if ready and time.monotonic() - self._heard_at > silent_s:
             self._probe()
 
     def _probe(self) -> None:

@@ -103,6 +103,17 @@ class PushRequest:
         return {key: value for key, value in message.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedRequest:
+    """A push_req as it came off the bus."""
+
+    request: PushRequest
+    #: Epoch seconds.
+    received_at: float
+    #: Whether it came before, so that its push may be out already.
+    again: bool
+
+
 def _alert(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return Alert as the parts of APNs' alert dictionary; a plain text is its body."""
     alert = message.get("Alert")

@@ -24,9 +24,19 @@ class Notification:
     received_at: float
     #: Epoch seconds after which nothing is sent any more.
     expires_at: float
+    #: Whether its request came before, so that the push may be out already.
+    again: bool = False
 
     @classmethod
-    def of(cls, request: PushRequest, provider: ProviderName, *, received_at: float, wake_window_s: float) -> Self:
+    def of(
+        cls,
+        request: PushRequest,
+        provider: ProviderName,
+        *,
+        received_at: float,
+        wake_window_s: float,
+        again: bool = False,
+    ) -> Self:
         """Return the push that `request`, arrived at epoch seconds `received_at`, asks for.
 
         The push id is derived from Server-ID and Msg-ID, so that a request which the bus delivers twice is one push.
@@ -42,6 +52,7 @@ class Notification:
             push_id=str(push_id),
             received_at=received_at,
             expires_at=received_at + expires_s,
+            again=again,
         )
 
     @property
@@ -57,6 +68,7 @@ class Notification:
             "push_id": self.push_id,
             "received_at": self.received_at,
             "expires_at": self.expires_at,
+            "again": self.again,
         }
 
     @classmethod
@@ -68,4 +80,6 @@ class Notification:
             push_id=argument["push_id"],
             received_at=argument["received_at"],
             expires_at=argument["expires_at"],
+            # A task of an earlier release does not say.
+            again=argument.get("again", True),
         )

@@ -1,5 +1,6 @@
 """Makes `docs/performance.md` and its plots of a run; the prose is `guide.md`, beside this file."""
 
+import textwrap
 from pathlib import Path
 from string import Template
 
@@ -29,7 +30,12 @@ def write_report(run: Run, docs: Path) -> None:
     page = Template(GUIDE.read_text()).substitute(
         words, machine=run.machine, at=run.at, results="\n\n".join(map(_section, run.results))
     )
-    (docs / "performance.md").write_text(page)
+    (docs / "performance.md").write_text("".join(map(_wrapped, page.splitlines(keepends=True))))
+
+
+def _wrapped(line: str) -> str:
+    """Return a line of the page, prose in lines of at most 120 characters."""
+    return line if line.startswith(("|", "!")) else textwrap.fill(line, 120, break_on_hyphens=False) + "\n"
 
 
 def draw(plot: Plot, path: Path) -> None:

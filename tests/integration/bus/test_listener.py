@@ -14,7 +14,7 @@ from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, PUSHES, REGISTRAR
 from pusher.errors import BusUnavailable, MessageInvalid
 from pusher.messages.document_change import DocumentChange
-from pusher.messages.push_request import PushRequest
+from pusher.messages.push_request import ArrivedRequest
 from pusher.messages.registration import Registration
 from tests.integration.bus.broker import channel_to, counted, put
 from tests.support.rabbitmq import RabbitMQ
@@ -35,15 +35,15 @@ class Hooks:
     """Remembers what the listener handed over; a hook that is set is called with it."""
 
     def __init__(self) -> None:
-        self.pushes: list[tuple[PushRequest, float]] = []
+        self.pushes: list[ArrivedRequest] = []
         self.registrations: list[Registration] = []
         self.changes = 0
         self.on_push: Callable[[], object] = lambda: None
         self.on_registration: Callable[[], object] = lambda: None
 
-    def accept_pushes(self, requests: Sequence[tuple[PushRequest, float]]) -> None:
-        for request in requests:
-            self.pushes.append(request)
+    def accept_pushes(self, arrived: Sequence[ArrivedRequest]) -> None:
+        for each in arrived:
+            self.pushes.append(each)
             self.on_push()
 
     def accept_registrations(self, registrations: Sequence[Registration]) -> list[None]:
@@ -102,9 +102,11 @@ def test_messages_reach_their_hooks_as_checked_values(
         say(PUSH, Expires="7")
         say(REGISTERED)
         until(lambda: hooks.pushes and hooks.registrations)
-    [(request, received_at)] = hooks.pushes
+    [arrived] = hooks.pushes
+    request = arrived.request
     assert (request.token, request.expires_s, request.alert_params) == ("t1", 7.0, ("Bob M\u00fcller",))
-    assert abs(received_at - time.time()) < 5
+    assert abs(arrived.received_at - time.time()) < 5
+    assert not arrived.again
     assert hooks.registrations[0].contact == "<sip:a@b;pn-tok=t1>"
 
 
@@ -201,7 +203,7 @@ def test_a_call_that_could_not_be_handed_on_comes_again_and_an_invalid_one_does_
     with listening(bus_url, hooks, publisher):
         say(PUSH)
         until(lambda: counted(bus_url, DEAD.name) == 1)
-    assert len(hooks.pushes) == 2
+    assert [arrived.again for arrived in hooks.pushes] == [False, True]
 
 
 def test_calls_that_came_while_nobody_listened_are_heard_later(

@@ -310,6 +310,19 @@ def test_a_warmed_connection_that_was_silent_for_long_is_asked_for_a_sign_of_lif
     until(lambda: peer.links[0].pings > before)
 
 
+def test_a_connection_that_ended_a_moment_ago_is_asked_for_nothing(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = serve()
+    pool = connect(peer)
+    until(pool.warm)
+    one = pool._connection()
+    peer.links[0].post(peer.links[0].close)
+    until(lambda: one.ended)
+    monkeypatch.setattr(connection, "IDLE_PROBE_S", -1.0)
+    assert not one.keep_alive()
+
+
 def test_a_closed_pool_cannot_be_warmed(serve: Serve, connect: Connect) -> None:
     pool = connect(serve())
     pool.close()

@@ -6,13 +6,18 @@ import pytest
 
 from pusher.errors import BusUnavailable
 from pusher.flows.accept_push import AcceptPush
+from pusher.messages.push_request import ArrivedRequest
 from tests.unit.flows.samples import request
 
 
 @pytest.fixture
 def accept(world):
     flow = flow_over(world)
-    return lambda request, received_at: flow([(request, received_at)])
+    return lambda request, received_at, **more: flow([arrived(request, received_at, **more)])
+
+
+def arrived(request, received_at, *, again=False):
+    return ArrivedRequest(request=request, received_at=received_at, again=again)
 
 
 def flow_over(world):
@@ -40,8 +45,10 @@ def test_expires_of_the_request_rules_the_window(world, accept):
 
 def test_a_request_delivered_twice_is_one_push_and_one_wait(world, accept):
     accept(request(), world.clock.now)
-    accept(request(), world.clock.now + 1)
+    accept(request(), world.clock.now + 1, again=True)
     assert len({push.push_id for push in world.queue.pushes}) == 1
+    # The worker looks whether the provider had the second one.
+    assert [push.again for push in world.queue.pushes] == [False, True]
     assert len(world.waits.waiting()) == 1
 
 
@@ -71,7 +78,7 @@ def test_a_request_that_no_worker_can_get_is_not_taken_over(world, accept):
 
 def test_requests_that_came_together_are_all_taken_over_and_those_of_no_provider_answered(world):
     requests = [
-        (request(msg_id=f"m{number}", token=f"token {number}", token_type=token_type), world.clock.now + number)
+        arrived(request(msg_id=f"m{number}", token=f"token {number}", token_type=token_type), world.clock.now + number)
         for number, token_type in enumerate(("firebase", "carrier-pigeon", "apple", "smoke"))
     ]
     flow_over(world)(requests)
@@ -85,7 +92,7 @@ def test_requests_that_came_together_are_all_taken_over_and_those_of_no_provider
 
 
 def test_two_calls_to_one_phone_that_came_together_both_wait(world):
-    flow_over(world)([(request(msg_id=msg_id), world.clock.now) for msg_id in ("m1", "m2")])
+    flow_over(world)([arrived(request(msg_id=msg_id), world.clock.now) for msg_id in ("m1", "m2")])
     assert sorted(wait.msg_id for wait in world.waits.waiting()) == ["m1", "m2"]
 
 

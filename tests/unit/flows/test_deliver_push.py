@@ -1,6 +1,7 @@
 """One attempt to deliver a push."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,16 @@ def test_an_accepted_push_is_not_sent_again_when_it_is_redelivered(deliver, prov
     push = notification(time.time())
     assert deliver(push) == Delivered(provider_ref="x")
     assert isinstance(deliver(push), Delivered)
+    assert len(provider.pushed) == 1
+
+
+def test_redis_is_not_asked_about_a_push_that_nobody_had_before(deliver, provider, world):
+    push = notification(time.time())
+    RedisSent(world.redis).mark(push.push_id, push.expires_at)
+    deliver(push, again=False)
+    assert len(provider.pushed) == 1
+    assert deliver(replace(push, again=True), again=False) == Delivered(provider_ref="accepted before")
+    assert deliver(push, again=True) == Delivered(provider_ref="accepted before")
     assert len(provider.pushed) == 1
 
 
