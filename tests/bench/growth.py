@@ -20,7 +20,7 @@ def run(lab: Lab) -> Result:
     rounds = 1 if lab.quick else 2
     apps = {number: _best(rounds, lambda number=number: _pushes(lab, number)) for number in (1, 50, 200)}
     sizes = (100, 10_000) if lab.quick else (100, 10_000, 1_000_000)
-    devices = {number: _best(1, lambda number=number: _registrations(lab, number)) for number in sizes}
+    devices = {number: _registrations(lab, number, rounds) for number in sizes}
     processes = {number: _best(rounds, lambda number=number: _processes(lab, number)) for number in (1, 2)}
     fewest, most = min(devices), max(devices)
     return Result(
@@ -84,9 +84,8 @@ def _bound(found: dict[int, Drained]) -> str:
 
 
 def _best(rounds: int, measure: Callable[[], Drained]) -> Drained:
-    """Return the middle one of some rounds, by CPU time."""
-    found = sorted((measure() for _ in range(rounds)), key=lambda each: each.cpu_us)
-    return found[len(found) // 2]
+    """Return the cheapest of some rounds: what else the machine does only adds to it."""
+    return min((measure() for _ in range(rounds)), key=lambda each: each.cpu_us)
 
 
 def _ratio(found: dict[int, Drained], more: int, less: int) -> float:
@@ -125,16 +124,24 @@ def _drained(site: Site, tasks: int, start: Callable[[], Sequence[Process]], app
         bus.close()
 
 
-def _registrations(lab: Lab, devices: int) -> Drained:
-    messages = 4000 if lab.quick else 10_000
+def _registrations(lab: Lab, devices: int, rounds: int) -> Drained:
     rng = random.Random(devices)
     with lab.fresh() as site:
         declare_bus(site.bus_url)
         load(lab.redis.url, range(devices))
         bus = Bus(site.bus_url)
-        try:
+
+        def measure() -> Drained:
+            messages = 4000 if lab.quick else 10_000
+            # What the round before had in hand when it was stopped came back.
+            bus.purge(QUEUE)
             for _ in range(messages):
                 bus.reg_success(reg_success(rng.randrange(devices)))
-            return drain(lab, bus, QUEUE, messages, lambda: [site.start_listener()])
+            drained = drain(lab, bus, QUEUE, messages, lambda: [site.start_listener()])
+            lab.stop_all()
+            return drained
+
+        try:
+            return _best(rounds, measure)
         finally:
             bus.close()

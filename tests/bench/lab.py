@@ -136,7 +136,8 @@ class Lab:
         self.rabbitmq.start()
         self.redis.start()
         self.provider = Provider(str(self.authority.server_file))
-        self.redis_client = redis.Redis.from_url(self.redis.url)
+        # Four million keys are not thrown away in the usual five seconds.
+        self.redis_client = redis.Redis.from_url(self.redis.url, socket_timeout=PATIENCE_S)
         return self
 
     def __exit__(self, *exc_info: object) -> None:

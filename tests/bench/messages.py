@@ -146,6 +146,11 @@ class Bus:
         with self._connection.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).message_count)
 
+    def purge(self, queue: str) -> None:
+        """Throw away what waits in `queue`."""
+        with self._connection.channel() as channel:
+            channel.queue_purge(queue)
+
     def declare_queue(self, name: str) -> None:
         """Declare a queue that only its name leads to."""
         with self._connection.channel() as channel:

@@ -9,6 +9,9 @@ from tests.support.until import until
 
 #: Pushes that tell what is usual.
 _USUAL = 30
+#: Seconds in which nobody calls, after a start and after the provider closed: a worker looks at its connections once a
+#: second.
+_QUIET_S = 2.0
 #: Milliseconds that a new connection takes: three round trips of TCP, TLS and HTTP/2 to a provider 50 ms away.
 _FAR_MS = 150
 
@@ -49,7 +52,8 @@ def run(lab: Lab) -> Result:
         ],
         notes=[
             "An idle hour is simulated by what it does: the provider says GOAWAY and closes. The usual push is the "
-            f"median of pushes that follow one another, 50 ms apart. A new connection takes {_FAR_MS} ms."
+            f"median of pushes that follow one another, 50 ms apart. A new connection takes {_FAR_MS} ms. "
+            f"A worker sees a closed connection within a second; nobody calls for {_QUIET_S:g} seconds."
         ],
         figures=middle,
     )
@@ -64,8 +68,7 @@ def _round(lab: Lab) -> dict[str, float]:
         began = time.monotonic()
         site.start_worker()
         worker_s = time.monotonic() - began
-        # A second in which nobody calls: a worker that comes up makes its connections in it.
-        time.sleep(1)
+        time.sleep(_QUIET_S)
         bus = Bus(site.bus_url)
         lab.provider.tell("note 1")
         first_s = _push_s(site, bus, 0)
@@ -74,7 +77,7 @@ def _round(lab: Lab) -> dict[str, float]:
             usual.append(_push_s(site, bus, number))
             time.sleep(0.05)
         lab.provider.tell("go_away")
-        time.sleep(1)
+        time.sleep(_QUIET_S)
         idle_s = _push_s(site, bus, _USUAL + 1)
         bus.close()
         lab.provider.tell("far_ms 0")
