@@ -99,7 +99,7 @@ def results(events: list[Event]) -> dict[int, object]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.lists(st.lists(PLANS, min_size=1, max_size=5), max_size=3))
 def test_each_request_gets_what_the_server_did_with_it(data: st.DataObject, rounds: list[list[Plan]]) -> None:
     exchange, server = pair()

@@ -118,13 +118,13 @@ def test_the_sound_bytes_are_sound() -> None:
     ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(st.binary(max_size=200), st.lists(FRAMES, max_size=12).map(b"".join)), st.integers(-1, 4))
 def test_hostile_bytes_raise_nothing_but_a_transport_error(data: bytes, cancelled: int) -> None:
     survives(data, cancelled=cancelled)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(MUTATIONS, min_size=1, max_size=4), st.integers(-1, 4))
 def test_spoilt_bytes_raise_nothing_but_a_transport_error(
     mutations: list[tuple[int, int, bytes]], cancelled: int
