@@ -9,13 +9,13 @@ from pusher.push.app import ProviderName
 from pusher.settings import broker_url as _broker_url
 
 broker_url = _broker_url(os.environ)
-# Tasks are published with confirmation, by tasks/confirmed.py; nothing else may wait for one.
+# Tasks are confirmed: new ones by tasks/enqueue.py, retries by tasks/confirmed.py. Nothing else may wait for that.
 broker_transport_options = transport_options(broker_url, confirm=False)
 broker_connection_retry_on_startup = True
 broker_connection_timeout = 4
 broker_connection_max_retries = None
 broker_heartbeat = 10
-# Producers in the pool; more threads than these wait microseconds for one another.
+# Producers for retries; more threads than these wait for one another.
 broker_pool_limit = 10
 
 # JSON only: a task is data, never code. No results: outcomes go to the bus and to the log.

@@ -1,4 +1,6 @@
-"""How workers are connected: tasks, and nothing else, are published with confirmation, and reconnecting is quick.
+"""How workers are connected: what Celery itself publishes, retries of tasks, is confirmed, and reconnecting is quick.
+
+Tasks come from `tasks/enqueue.py`, on connections of its own.
 
 Were `confirm_publish` an option of every connection, the event dispatcher would use it too. Its connection is read by
 the worker's event loop; a pool thread that sends an event would wait for the confirmation by reading there as well, and
