@@ -122,11 +122,11 @@ def test_a_connection_that_breaks_among_many_costs_none_of_them(rabbitmq: Rabbit
     declare(bus_url)
     publisher = ConfirmedPublisher(relay.url, lambda connection: None)
     publisher.publish(messages(b"first"))
-    whole = relay.received[0]
     for cut in range(0, 4000, 271):
         relay.cut_after(cut)
         bodies = [f"{cut}-{number}".encode() for number in range(20)]
-        rabbitmq.close_connections()
+        # Some of them are closing by themselves.
+        close_connections(rabbitmq)
         try:
             publisher.publish(messages(*bodies))
         except BusUnavailable:
@@ -136,7 +136,6 @@ def test_a_connection_that_breaks_among_many_costs_none_of_them(rabbitmq: Rabbit
             while (message := channel.basic_get("q", no_ack=True)) is not None:
                 arrived.add(message.body)
         assert arrived >= set(bodies)
-    assert whole
     publisher.close()
 
 
@@ -151,7 +150,7 @@ def test_what_prepares_a_connection_comes_before_its_first_message(rabbitmq: Rab
     publisher.connect()
     assert prepared == [0]
     publisher.publish(messages(b"1"))
-    rabbitmq.close_connections()
+    close_connections(rabbitmq)
     publisher.publish(messages(b"2"))
     assert prepared == [0, 1]
     assert counted(bus_url, "q") == 2
