@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery
@@ -32,9 +32,10 @@ def consume(connection: Connection) -> Handle:
     return handle
 
 
-def consume_and_apply(connection: Connection) -> Handle:
+def consume_and_apply(connection: Connection, options: Mapping[str, Any] | None = None) -> Handle:
     """Decode, enqueue a Celery task with the message in it, acknowledge; as Celery does it out of the box."""
     app = Celery("floor", broker=os.environ["PUSHER_BUS_URL"])
+    app.conf.broker_transport_options = dict(options or {})
 
     def handle(message: Message) -> None:
         app.send_task("bench.empty", kwargs={"notification": json.loads(message.body)}, queue="push.apple")
@@ -45,14 +46,7 @@ def consume_and_apply(connection: Connection) -> Handle:
 
 def consume_and_apply_confirmed(connection: Connection) -> Handle:
     """The same, and the broker confirms the task before the message is acknowledged."""
-    app = Celery("floor", broker=os.environ["PUSHER_BUS_URL"])
-    app.conf.broker_transport_options = {"confirm_publish": True}
-
-    def handle(message: Message) -> None:
-        app.send_task("bench.empty", kwargs={"notification": json.loads(message.body)}, queue="push.apple")
-        message.ack()
-
-    return handle
+    return consume_and_apply(connection, {"confirm_publish": True})
 
 
 def hop(connection: Connection) -> Handle:
