@@ -49,7 +49,10 @@ class Waits(Protocol):
         """Remember each until it is claimed or its deadline passes. Adding it twice is adding it once."""
 
     def claim(self, wait: Wait) -> bool:
-        """Take `wait` away; True for exactly one caller, False when it was claimed before or its deadline passed."""
+        """Take `wait` away; True for exactly one caller, False when it was claimed before or its deadline passed.
+
+        True as well where the store has lost its memory since the call arrived: perhaps nobody else can answer it.
+        """
 
     def arrive(self, *phones: AwakePhone) -> list[Arrival]:
         """Claim for each phone all that waits for its tokens, and for the one in its device's document, if it still is

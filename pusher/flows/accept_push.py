@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pusher.errors import StoreUnavailable
 from pusher.flows.fail_call import wait_for
@@ -54,21 +55,25 @@ class AcceptPush:
                     )
                 )
         if notifications:
-            self._remember(notifications)
+            if not self._remember(notifications):
+                notifications = [replace(each, remembered=False) for each in notifications]
             self._enqueue.push(*notifications)
             self._tell(notifications)
         if refused:
             self._refuse(refused)
 
-    def _remember(self, notifications: Sequence[Notification]) -> None:
+    def _remember(self, notifications: Sequence[Notification]) -> bool:
+        """Write the waiting calls down; False where Redis did not take them."""
         waits = [wait for wait in map(wait_for, notifications) if wait is not None]
         if not waits:
-            return
+            return True
         try:
             self._waits.add(*waits)
         except StoreUnavailable as error:
             if self._quiet.due("waits", self._monotonic()):
                 event(log, logging.WARNING, "pushing without answers, Redis is away", error=str(error))
+            return False
+        return True
 
     @staticmethod
     def _tell(notifications: Sequence[Notification]) -> None:

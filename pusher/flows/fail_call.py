@@ -42,7 +42,8 @@ class FailCall:
     def __call__(self, notification: Notification, reason: FailureReason, detail: str) -> None:
         """Answer with `reason` and the sentence `detail`. Raises nothing: the call has a timer of its own."""
         wait = wait_for(notification)
-        if wait is None or not self._claimed(wait):
+        # What was never written down cannot be claimed, by nobody.
+        if wait is None or (notification.remembered and not self._claimed(wait)):
             return
         response = PushResponse(
             server_id=wait.server_id, msg_id=wait.msg_id, token=wait.token, failure=(str(reason), detail)

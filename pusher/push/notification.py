@@ -26,6 +26,8 @@ class Notification:
     expires_at: float
     #: Whether its request came before, so that the push may be out already.
     again: bool = False
+    #: Whether the waiting call was written down; where not, nobody else can answer it.
+    remembered: bool = True
 
     @classmethod
     def of(
@@ -69,6 +71,7 @@ class Notification:
             "received_at": self.received_at,
             "expires_at": self.expires_at,
             "again": self.again,
+            "remembered": self.remembered,
         }
 
     @classmethod
@@ -82,4 +85,5 @@ class Notification:
             expires_at=argument["expires_at"],
             # A task of an earlier release does not say.
             again=argument.get("again", True),
+            remembered=argument.get("remembered", True),
         )

@@ -5,6 +5,7 @@
 | `pusher:wait:<token>` | hash | calls that wait for a push token: push id -> JSON | to the last deadline | waits |
 | `pusher:pass:<token>` | hash | the push tokens a registration token was sent to | the same | waits |
 | `pusher:deadlines` | sorted set | push tokens by epoch seconds of their last deadline | the same | waits |
+| `pusher:since` | string | epoch seconds: since when Redis has been remembering calls | for ever | waits |
 | `pusher:owner:<token>` | string | JSON: who registered a push token last, and when | 90 days | tokens |
 | `pusher:token:<account>:<device>` | string | digest of the push token in the document | 90 days | tokens |
 | `pusher:latest:<account>:<device>` | string | digest of the push object last registered with | 1 day | tokens |
@@ -22,6 +23,7 @@ run side by side during an upgrade.
 from pusher.registration.device import Device
 
 DEADLINES = "pusher:deadlines"
+SINCE = "pusher:since"
 
 
 def waits(token_digest: str) -> str:

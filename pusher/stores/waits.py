@@ -59,13 +59,21 @@ class RedisWaits:
             commands.zremrangebyscore(keys.DEADLINES, "-inf", now)
             commands.zadd(keys.DEADLINES, deadlines, gt=True)
             _let_live(commands, keys.DEADLINES, math.ceil(max(deadlines.values()) - now))
+            # Once claimed, a call is as absent as one that Redis forgot: only this tells them apart.
+            commands.set(keys.SINCE, min(wait.received_at for wait in in_time), nx=True)
             commands.execute()
 
     def claim(self, wait: Wait) -> bool:
-        """Take `wait` away; True for exactly one caller, False when it was claimed before or its deadline passed."""
-        with self._outage.noticed():
-            deleted = self._redis.hdel(keys.waits(redact.digest(wait.token)), wait.push_id)
-        return bool(deleted == 1 and wait.expires_at > self._now())
+        """Take `wait` away; True for exactly one caller, False when it was claimed before or its deadline passed.
+
+        True as well where Redis was emptied since the call arrived, by a restart for example.
+        """
+        with self._outage.noticed(), self._redis.pipeline(transaction=True) as commands:
+            commands.hdel(keys.waits(redact.digest(wait.token)), wait.push_id)
+            commands.get(keys.SINCE)
+            deleted, since = commands.execute()
+        lost = since is None or float(since) > wait.received_at
+        return bool((deleted or lost) and wait.expires_at > self._now())
 
     def arrive(self, *phones: AwakePhone) -> list[Arrival]:
         """Claim for each phone all that waits for its tokens, and for the one in its device's document, if it still is

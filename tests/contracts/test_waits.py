@@ -104,7 +104,39 @@ def test_a_wait_is_claimed_once(waits: RedisWaits) -> None:
 
 
 def test_claiming_what_never_waited_is_refused(waits: RedisWaits) -> None:
-    assert not waits.claim(call())
+    waits.add(call(2))
+    assert not waits.claim(call(1))
+
+
+def test_a_call_that_redis_forgot_is_claimed_by_whoever_has_to_answer_it(
+    waits: RedisWaits, client: redis.Redis, clock: Clock
+) -> None:
+    waits.add(call(1))
+    client.flushall()
+    assert waits.claim(call(1)), "nothing was written since"
+    clock.time += 1
+    later = replace(call(2), received_at=clock.time)
+    waits.add(later)
+    assert waits.claim(call(1)), "it arrived before Redis was emptied"
+    assert waits.claim(later)
+    assert not waits.claim(later), "it arrived after that: its caller has an answer"
+
+
+def test_a_call_that_redis_forgot_is_nobody_s_after_its_deadline(
+    waits: RedisWaits, client: redis.Redis, clock: Clock
+) -> None:
+    waits.add(call(1))
+    client.flushall()
+    clock.time = call(1).expires_at
+    assert not waits.claim(call(1))
+
+
+def test_calls_written_down_later_do_not_make_earlier_ones_look_forgotten(waits: RedisWaits, clock: Clock) -> None:
+    waits.add(call(1))
+    clock.time += 1
+    waits.add(replace(call(2), received_at=clock.time))
+    assert {wait.msg_id for wait in arrive(waits)} == {call(1).msg_id, call(2).msg_id}
+    assert not waits.claim(call(1))
 
 
 def test_a_wait_put_back_waits_again(waits: RedisWaits) -> None:
@@ -349,7 +381,7 @@ def test_arriving_tells_what_was_learned_before(waits: RedisWaits, client: redis
 def test_the_longest_waiting_call_decides_how_long_redis_keeps_them(waits: RedisWaits, client: redis.Redis) -> None:
     for number, seconds in ((1, 5.0), (2, 19.2), (3, 10.0)):
         waits.add(call(number, registration_token="58ecec69", s=seconds))
-    kept = {key: client.ttl(key) for key in client.keys("*")}
+    kept = {key: client.ttl(key) for key in client.keys("*") if key != keys.SINCE}
     assert len(kept) == 3
     assert all(19 <= ttl <= 20 for ttl in kept.values()), kept
 
@@ -398,7 +430,7 @@ def test_a_waiting_call_takes_less_than_a_kilobyte(real_client: redis.Redis) -> 
         for key in real_client.keys("pusher:*"):
             commands.memory_usage(key, samples=0)
         sizes = commands.execute()
-    assert len(sizes) == 2 * calls + 1
+    assert len(sizes) == 2 * calls + 2
     assert sum(sizes) / calls < 1024
 
 

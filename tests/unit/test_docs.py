@@ -60,12 +60,12 @@ def test_every_redis_key_is_described_and_no_other() -> None:
     described = {re.escape(key) for key in first_column("docs/reference/redis-keys.md", "")}
     patterns = {re.sub(r"<[^>]+>", ".+", key.replace(r"\ ", " ")) for key in described}
     device = Device(account_id="0" * 32, device_id="d")
-    made = {keys.DEADLINES, keys.token(device), keys.latest(device), keys.learned(device)} | {
+    made = {keys.DEADLINES, keys.SINCE, keys.token(device), keys.latest(device), keys.learned(device)} | {
         make("x")
         for make in (keys.waits, keys.registration, keys.owner, keys.sent, keys.shared, keys.shared_lock, keys.check)
     }
     functions = [node for node in tree(ROOT / "pusher/stores/keys.py").body if isinstance(node, ast.FunctionDef)]
-    assert len(made) == len(functions) + 1 == len(patterns)
+    assert len(made) == len(functions) + 2 == len(patterns)
     assert all(any(re.fullmatch(pattern, key) for pattern in patterns) for key in made)
     assert all(any(re.fullmatch(pattern, key) for key in made) for pattern in patterns)
 

@@ -67,7 +67,14 @@ def test_an_unknown_token_type_is_answered_at_once_and_never_enqueued(world, acc
 def test_with_redis_away_the_push_goes_out_all_the_same(world, accept):
     world.redis_away()
     accept(request(), world.clock.now)
-    assert len(world.queue.pushes) == 1
+    (push,) = world.queue.pushes
+    assert not push.remembered
+
+
+def test_a_push_whose_call_was_written_down_says_so(world, accept):
+    accept(request(), world.clock.now)
+    (push,) = world.queue.pushes
+    assert push.remembered
 
 
 def test_a_request_that_no_worker_can_get_is_not_taken_over(world, accept):

@@ -1,6 +1,7 @@
 """What an attempt's outcome leads to."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,18 @@ def test_a_refused_push_of_a_call_already_answered_is_not_answered_again(world, 
     registers(world)
     settle(push, REFUSED, 1)
     assert world.bus.responses == []
+
+
+def test_a_refused_push_of_a_call_that_was_never_written_down_is_answered(world, settle, push):
+    world.waits.claim(wait_for(push))
+    settle(replace(push, remembered=False), REFUSED, 1)
+    assert [response.msg_id for response in world.bus.responses] == ["m1"]
+
+
+def test_a_refused_push_of_a_call_that_redis_forgot_is_answered(world, settle, push):
+    world.redis.flushall()
+    settle(push, REFUSED, 1)
+    assert [response.msg_id for response in world.bus.responses] == ["m1"]
 
 
 def test_a_refused_token_is_not_forgotten(world, settle, push):

@@ -48,15 +48,16 @@ def test_requests_without_msg_id_are_never_one_push():
 
 def test_a_push_survives_its_way_through_a_task():
     value = notification(replace(REQUEST, expires_s=7.5, badge=3))
-    for again in (False, True):
-        value = replace(value, again=again)
+    for again, remembered in ((False, True), (True, False)):
+        value = replace(value, again=again, remembered=remembered)
         assert Notification.from_task(json.loads(json.dumps(value.to_task()))) == value
 
 
 def test_a_task_of_an_earlier_release_may_have_been_sent_before():
     task = notification().to_task()
-    del task["again"]
-    assert Notification.from_task(task).again
+    del task["again"], task["remembered"]
+    push = Notification.from_task(task)
+    assert (push.again, push.remembered) == (True, True)
 
 
 def test_a_task_that_holds_no_request_is_refused():
