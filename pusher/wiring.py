@@ -23,6 +23,7 @@ from pusher.flows.deliver_push import DeliverPush
 from pusher.flows.device_document import DeviceDocument
 from pusher.flows.fail_call import FailCall
 from pusher.flows.forget_device import ForgetDevice
+from pusher.flows.guarded_provider import GuardedProvider
 from pusher.flows.keep_warm import KeepWarm
 from pusher.flows.learn_device import LearnDevice
 from pusher.flows.settle_push import SettlePush
@@ -144,14 +145,16 @@ class WorkerFlows:
     _keepers: list[KeepWarm] = field(default_factory=list)
 
     @classmethod
-    def of(cls, edges: Edges, enqueue: Enqueue) -> Self:
-        """Return the flows over `edges`, which they close when they are closed."""
+    def of(cls, edges: Edges, enqueue: Enqueue, *, threads: int) -> Self:
+        """Return the flows of a worker with so many threads over `edges`, which they close when they are closed."""
         tokens = RedisTokens(edges.redis)
         document = DeviceDocument(edges.documents, edges.publisher)
         push_services = providers(edges)
         return cls(
             deliver_push=DeliverPush(
-                settings=edges.system_config, providers=push_services, sent=RedisSent(edges.redis)
+                settings=edges.system_config,
+                providers={name: GuardedProvider(service, threads) for name, service in push_services.items()},
+                sent=RedisSent(edges.redis),
             ),
             settle_push=SettlePush(
                 fail_call=FailCall(edges.waits, edges.publisher),

@@ -4,6 +4,7 @@ It reads no environment and connects to nothing until it is used. A worker build
 `pusher demo`, which runs a worker beside other things, puts flows of its own in place first.
 """
 
+import os
 from typing import Any
 
 from celery import Celery
@@ -44,7 +45,7 @@ def _build_flows(sender: Any, **_: Any) -> None:
         # Forked processes would share one TLS connection and corrupt it.
         raise SystemExit("pusher's workers need Celery's thread pool: add -P threads")
     try:
-        app.flows = WorkerFlows.of(Edges.of(_settings()), CeleryEnqueue(app))
+        app.flows = WorkerFlows.of(Edges.of(_settings()), CeleryEnqueue(app), threads=_threads(sender))
     except PusherError as error:
         raise _refusal(error) from error
     app.flows.start()
@@ -61,6 +62,11 @@ def _keep_warm(**_: Any) -> None:
 def _close_flows(**_: Any) -> None:
     if app.flows is not None:
         app.flows.close()
+
+
+def _threads(worker: Any) -> int:
+    """Return how many tasks run at a time; `-c auto` is resolved by Celery later, to the number of processors."""
+    return worker.concurrency if isinstance(worker.concurrency, int) else os.cpu_count() or 1
 
 
 def _settings() -> Settings:

@@ -71,7 +71,7 @@ class DemoWorld:
     @staticmethod
     def _start_worker(stack: ExitStack, settings: Settings, redis: Any) -> None:
         app.conf.update(broker_url=MEMORY, broker_transport_options={"polling_interval": 0.01})
-        app.flows = wiring.WorkerFlows.of(wiring.Edges.of(settings, redis), CeleryEnqueue(app))
+        app.flows = wiring.WorkerFlows.of(wiring.Edges.of(settings, redis), CeleryEnqueue(app), threads=CONCURRENCY)
         app.flows.start()
         app.flows.keep_warm(ProviderName)
         # The pool's threads look for the current app, and without one they would make another.

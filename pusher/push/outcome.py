@@ -57,6 +57,8 @@ class TryLater:
     code: str
     #: Seconds the provider asked us to stay away, where it did.
     retry_after_s: float | None = None
+    #: Whether it is about this one device, which is pushed to too often, and says nothing about the app.
+    about_device: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

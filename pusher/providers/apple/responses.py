@@ -33,6 +33,8 @@ class Kind(Enum):
     #: Our certificate, key or JWT is not accepted.
     CREDENTIAL = auto()
     LATER = auto()
+    #: Later, because of this device.
+    DEVICE_LATER = auto()
     #: Later, and not on this connection.
     NEW_CONNECTION = auto()
     #: Again at once with a new JWT on a new connection; else as CREDENTIAL.
@@ -87,7 +89,7 @@ ANSWERS: Mapping[tuple[int, str], Row] = {
     (410, "Unregistered"): Row(Kind.DEAD, "the app was removed from the device"),
     (410, "ExpiredToken"): Row(Kind.DEAD, "the token expired"),
     # Too many to this one device: it passes.
-    (429, "TooManyRequests"): Row(Kind.LATER, "too many pushes to this device"),
+    (429, "TooManyRequests"): Row(Kind.DEVICE_LATER, "too many pushes to this device"),
     # The token in use stays good; renewing it again is what caused this.
     (429, "TooManyProviderTokenUpdates"): Row(Kind.LATER, "the provider token was renewed too often"),
     # The server's own trouble, short as a rule.
@@ -128,6 +130,8 @@ def _outcome(row: Row, code: str, body: Mapping[str, Any], retry_after: float | 
             return TokenDead(code=code, dead_since=_dead_since(body.get("timestamp")))
         case Kind.LATER | Kind.NEW_CONNECTION:
             return TryLater(code=code, retry_after_s=retry_after)
+        case Kind.DEVICE_LATER:
+            return TryLater(code=code, retry_after_s=retry_after, about_device=True)
         case Kind.MISMATCH:
             return Refused(reason=FailureReason.TOKEN_MISMATCH, code=code, detail=detail)
         case Kind.OURS:

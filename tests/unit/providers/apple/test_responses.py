@@ -113,11 +113,12 @@ def test_dead_since(timestamp: Any, seconds: float | None) -> None:
     )
 
 
-@pytest.mark.parametrize("reason", ["TooManyRequests", "TooManyProviderTokenUpdates"])
-def test_retry_after(reason: str) -> None:
-    assert outcome(429, {"reason": reason}, retry_after="7") == TryLater(code=reason, retry_after_s=7)
+@pytest.mark.parametrize(("reason", "device"), [("TooManyRequests", True), ("TooManyProviderTokenUpdates", False)])
+def test_retry_after(reason: str, device: bool) -> None:
+    answer = outcome(429, {"reason": reason}, retry_after="7")
+    assert answer == TryLater(code=reason, retry_after_s=7, about_device=device)
     dated = outcome(429, {"reason": reason}, retry_after="Mon, 04 May 2026 03:02:04 GMT")
-    assert dated == TryLater(code=reason, retry_after_s=3)
+    assert dated == TryLater(code=reason, retry_after_s=3, about_device=device)
 
 
 @pytest.mark.parametrize("status", [200, 201, 301, 400, 401, 403, 404, 410, 429, 500, 502, 503, 999])
