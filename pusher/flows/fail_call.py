@@ -1,6 +1,7 @@
 """Answers a waiting call that its phone will not be woken, so that it goes to voicemail now and not in 20 seconds."""
 
 import logging
+from contextlib import suppress
 
 from pusher.errors import BusUnavailable, StoreUnavailable
 from pusher.logs import event
@@ -52,6 +53,9 @@ class FailCall:
             self._announce.respond(response)
         except BusUnavailable as error:
             event(log, logging.ERROR, "failure could not be answered", call_id=wait.call_id, error=str(error))
+            # The broker that is away did not hear of the task's end either: it comes again, and finds the call.
+            with suppress(StoreUnavailable):
+                self._waits.add(wait)
             return
         event(log, logging.INFO, "call answered as failed", call_id=wait.call_id, reason=str(reason))
 

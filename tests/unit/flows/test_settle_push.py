@@ -117,3 +117,12 @@ def test_with_redis_away_a_failure_is_answered_all_the_same(world, settle, push)
 def test_with_the_bus_away_a_failure_raises_nothing(world, settle, push):
     world.bus.failures = 1
     assert settle(push, REFUSED, 1) is None
+
+
+def test_a_failure_that_the_bus_did_not_take_is_answered_when_its_task_comes_again(world, settle, push):
+    world.bus.failures = 1
+    settle(push, REFUSED, 1)
+    assert world.bus.responses == []
+    settle(push, REFUSED, 1)
+    settle(push, REFUSED, 1)
+    assert len(world.bus.responses) == 1
