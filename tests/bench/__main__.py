@@ -21,6 +21,7 @@ NAMES = (
     "waiting",
     "growth",
     "start",
+    "flood",
 )
 #: What a run found, for `--report`; git ignores it.
 KEPT = ROOT / "bench.json"
@@ -36,7 +37,7 @@ def main(names: tuple[str, ...], quick: bool, report: bool, path: Path) -> None:
 
     \b
     Examples:
-      scripts/bench                      all eight, about 13 minutes
+      scripts/bench                      all nine, about 14 minutes
       scripts/bench send_path worker     these two; the results of the others stay as they are
       scripts/bench --report             make docs/performance.md of the results
     """
