@@ -65,7 +65,8 @@ def wheels(target: Target, requirements: Iterable[str], constraints: Iterable[st
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--dry-run"]
         options = ["--ignore-installed", "--only-binary=:all:", f"--target={directory}/none", f"--report={report}"]
         files = [f"--requirement={wanted}", f"--constraint={limits}"]
-        done = subprocess.run([*pip, *options, *files, *target.options()], capture_output=True, text=True)
+        command = [*pip, *options, *files, *target.options()]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{target.python} on {target.machine}:\n{done.stderr}")
         found = [_wheel(entry) for entry in json.loads(report.read_text())["install"]]

@@ -16,7 +16,7 @@ from pusher.registration.rfc8599 import RefusalReason
 from pusher.stores import keys
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")])
 SOURCES = sorted([*ROOT.glob("pusher/**/*.py"), *ROOT.glob("tasks/*.py")])
 
 _VARIABLE = re.compile(r"PUSHER_[A-Z]+(?:_[A-Z]+)*")
@@ -200,6 +200,14 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.is_file(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_what_security_md_calls_a_proof_exists() -> None:
+    named_there = [code for code in _CODE.findall(text("SECURITY.md")) if re.match("(pusher|tasks|tests)/", code)]
+    assert len([code for code in named_there if "::" in code]) > 20
+    for path, _, test in (code.partition("::") for code in named_there):
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in text(path), test
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
