@@ -1,5 +1,6 @@
 """Process settings: the environment, read once, checked completely, secrets hidden (docs/reference/settings.md)."""
 
+import base64
 import logging
 import math
 import os
@@ -23,6 +24,8 @@ _SCHEMES = {
 }
 
 _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+#: 32 bytes in the base64 of URLs.
+_SECRET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
 def broker_url(environment: Mapping[str, str]) -> str:
@@ -49,6 +52,8 @@ class Settings:
     ca_file: str | None = None
     #: HTTP proxy (CONNECT) for provider connections.
     proxy_url: str | None = field(default=None, repr=False)
+    #: For credentials in the `pusher` document: the first one encrypts, all decrypt. Without any, they are saved plain.
+    secret_keys: tuple[str, ...] = field(default=(), repr=False)
     #: `text` or `json`.
     log_format: str = "text"
     #: A level of the standard library's logging.
@@ -70,6 +75,7 @@ class Settings:
             wake_window_s=_seconds(given, "PUSHER_WAKE_WINDOW_S", defaults.wake_window_s),
             ca_file=_file(given, "PUSHER_CA_FILE"),
             proxy_url=_url(given, "PUSHER_PROXY_URL", "") or None,
+            secret_keys=_secret_keys(given, "PUSHER_SECRET_KEY"),
             log_format=_choice(given, "PUSHER_LOG_FORMAT", defaults.log_format, ("text", "json")),
             log_level=_choice(
                 {name: value.upper() for name, value in given.items()},
@@ -127,6 +133,20 @@ def _file(given: Mapping[str, str], name: str) -> str | None:
     if value is not None and not (os.path.isfile(value) and os.access(value, os.R_OK)):
         raise SettingsInvalid(name, "is not a readable file")
     return value
+
+
+def _secret_keys(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    if name not in given:
+        return ()
+    keys = tuple(key for key in re.split(r"[,\s]+", given[name]) if key)
+    if not keys:
+        raise SettingsInvalid(name, "holds no key")
+    for number, key in enumerate(keys, start=1):
+        # One key in two spellings would have two names.
+        if not _SECRET_KEY.fullmatch(key) or base64.urlsafe_b64encode(base64.urlsafe_b64decode(key)) != key.encode():
+            which = "its value" if len(keys) == 1 else f"number {number} of its {len(keys)} values"
+            raise SettingsInvalid(name, f"{which} is not a key as pusher maintenance make-secret-key prints it")
+    return keys
 
 
 def _choice(given: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:

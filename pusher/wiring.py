@@ -13,6 +13,7 @@ from pusher.bus.consumer import BusConsumer
 from pusher.bus.listener import Listener, settings_watcher
 from pusher.bus.publisher import BusPublisher
 from pusher.documents.couchdb import CouchDBDocuments
+from pusher.documents.sealed import SecretKeys
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.documents.system_config import SystemConfig
 from pusher.errors import BusUnavailable, StoreUnavailable
@@ -45,6 +46,7 @@ class Edges:
 
     settings: Settings
     redis: Redis
+    secret_keys: SecretKeys
     documents: CouchDBDocuments | SQLiteDocuments
     system_config: SystemConfig
     waits: RedisWaits
@@ -54,13 +56,15 @@ class Edges:
     def of(cls, settings: Settings, redis_client: Redis | None = None) -> Self:
         """Return the edges that `settings` name; the demo brings a Redis of its own. Raises `SettingsInvalid`."""
         documents = _documents(settings)
+        keys = SecretKeys(settings.secret_keys)
         client = connect(settings.redis_url) if redis_client is None else redis_client
         return cls(
             settings=settings,
             redis=client,
             waits=RedisWaits(client),
+            secret_keys=keys,
             documents=documents,
-            system_config=SystemConfig(documents, zone=settings.zone),
+            system_config=SystemConfig(documents, zone=settings.zone, keys=keys),
             publisher=BusPublisher(settings.bus_url, settings.node),
         )
 

@@ -37,7 +37,7 @@ HOMES = {
     "amqp": {"bus"},
     "celery": {"tasks"},
     "click": {"cli"},
-    "cryptography": {"providers", "simulators"},
+    "cryptography": {"documents", "providers", "simulators"},
     "fakeredis": {"cli"},
     "google": {"providers"},
     "h2": {"http2", "simulators"},

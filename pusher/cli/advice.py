@@ -27,7 +27,7 @@ ADVICE: Mapping[FailureReason, Advice] = {
     ),
     FailureReason.NO_CREDENTIAL: Advice(
         "The app has no credential, or one that fails its checks; detail says which.",
-        "Add the credential again: see Certificates and keys.",
+        "Add the credential again, or set the PUSHER_SECRET_KEY that it was encrypted with: see Certificates and keys.",
     ),
     FailureReason.LEGACY_KEY: Advice(
         "The app has only a legacy FCM server key.",

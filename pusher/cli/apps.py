@@ -1,5 +1,7 @@
 """The `pusher maintenance` commands about apps; a credential is checked before it is saved."""
 
+from dataclasses import replace
+
 import click
 
 from pusher.cli.change import change
@@ -7,6 +9,7 @@ from pusher.cli.credentials import describe, read_certificate, read_key, read_se
 from pusher.cli.table import printable, table
 from pusher.clock import utcnow
 from pusher.documents import pusher_document
+from pusher.documents.sealed import SecretKeys
 from pusher.errors import CredentialInvalid, SettingsInvalid
 from pusher.http2.origin import Origin
 from pusher.push.app import App
@@ -29,7 +32,8 @@ def add_apple_app(app_id: str, cert_file: str, host: str | None) -> None:
     """
     pem, facts = read_certificate(cert_file)
     _check_host(host)
-    change(lambda document: pusher_document.set_apple_certificate(document, app_id, pem, host))
+    stored = _secret_keys().seal(pem)
+    change(lambda document: pusher_document.set_apple_certificate(document, app_id, stored, host))
     click.echo(f"Added {app_id} with this certificate:\n{describe(facts)}")
     _hint_at_sandbox(app_id, host)
 
@@ -49,7 +53,8 @@ def add_apple_key(app_id: str, key_file: str, key_id: str, team_id: str, host: s
     """
     key = read_key(key_file, key_id, team_id)
     _check_host(host)
-    change(lambda document: pusher_document.set_apple_key(document, app_id, key, host))
+    stored = replace(key, private_key=_secret_keys().seal(key.private_key))
+    change(lambda document: pusher_document.set_apple_key(document, app_id, stored, host))
     click.echo(f"Added {app_id} with key {key_id} of team {team_id}.")
     _hint_at_sandbox(app_id, host)
 
@@ -69,7 +74,8 @@ def add_firebase_app(app_id: str, secret: str, host: str | None) -> None:
     """
     account = read_service_account(secret)
     _check_host(host)
-    change(lambda document: pusher_document.set_service_account(document, app_id, account, host))
+    stored = _secret_keys().seal_object(account)
+    change(lambda document: pusher_document.set_service_account(document, app_id, stored, host))
     click.echo(f"Added {app_id} with service account {account['client_email']} of {account['project_id']}.")
 
 
@@ -142,6 +148,10 @@ def remove_app(app_id: str) -> None:
 def _apps() -> tuple[App, ...]:
     with Edges.of(Settings.from_environment()) as edges:
         return edges.system_config.apps()
+
+
+def _secret_keys() -> SecretKeys:
+    return SecretKeys(Settings.from_environment().secret_keys)
 
 
 def _check_host(host: str | None) -> None:

@@ -12,10 +12,15 @@ from pusher.settings import Settings
 from pusher.wiring import Edges
 
 
-def change(apply: Callable[[dict[str, Any]], None]) -> None:
-    """Save what `apply` does to the document and announce it; a process that misses this rereads within a minute."""
+def change(apply: Callable[[dict[str, Any]], bool | None]) -> None:
+    """Save what `apply` does to the document and announce it; a process that misses this rereads within a minute.
+
+    Where `apply` returns False, there is nothing to save or to announce.
+    """
     with Edges.of(Settings.from_environment()) as edges:
         saved = pusher_document.change(edges.documents, apply)
+        if saved is None:
+            return
         announcement = DocumentChange(
             created=saved.created,
             database=pusher_document.DATABASE,

@@ -113,15 +113,21 @@ def summary(app: App, now: datetime) -> str:
     match app:
         case AppleApp(token_key=TokenKey() as key):
             check_token_key(key.private_key, key.key_id, key.team_id)
-            return f"apple, key {key.key_id} of team {key.team_id}, {app.host}"
+            return f"apple, key {key.key_id} of team {key.team_id}, {app.host}{_beside(app)}"
         case AppleApp(certificate=str(pem)):
-            return certificate_summary(check_certificate(pem, now), app.host)
+            return certificate_summary(check_certificate(pem, now), app.host) + _beside(app)
         case FirebaseApp(service_account=Mapping() as account):
             check_service_account(json.dumps(dict(account)))
             return f"firebase, project {account['project_id']}, {app.host}"
+        case AppleApp(unreadable=str(problem)) | FirebaseApp(unreadable=str(problem)):
+            raise CredentialInvalid(problem)
         case FirebaseApp(api_key=str()):
             raise CredentialInvalid("a legacy server key, which Google shut down: add a service account instead")
         case AppleApp() | FirebaseApp():
             raise CredentialInvalid("no credential")
         case _:
             assert_never(app)
+
+
+def _beside(app: AppleApp) -> str:
+    return "" if app.unreadable is None else f"; another credential is not used: {app.unreadable}"

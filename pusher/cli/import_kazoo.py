@@ -16,6 +16,7 @@ from pusher.clock import utcnow
 from pusher.documents import pusher_document
 from pusher.documents.couchdb import CouchDBDocuments
 from pusher.documents.import_kazoo import Part, Verdict, merge
+from pusher.documents.sealed import SecretKeys
 from pusher.errors import DocumentMissing
 from pusher.settings import Settings
 from pusher.wiring import Edges
@@ -40,17 +41,18 @@ def import_kazoo(url: str, dry_run: bool) -> None:
         theirs = _read(url, settings.ca_file)
         with Edges.of(settings) as edges:
             ours = pusher_document.read(edges.documents)
-        parts = merge(ours, theirs, settings.zone)
+            keys = edges.secret_keys
+        parts = merge(ours, theirs, settings.zone, keys)
         if not dry_run and any(part.verdict is Verdict.COPIED for part in parts):
-            ours, parts = _import(theirs, settings.zone)
-        report(ours, parts, utcnow(), zone=settings.zone, dry_run=dry_run)
+            ours, parts = _import(theirs, settings.zone, keys)
+        report(ours, parts, utcnow(), zone=settings.zone, keys=keys, dry_run=dry_run)
 
 
-def _import(theirs: Mapping[str, Any], zone: str | None) -> tuple[dict[str, Any], tuple[Part, ...]]:
+def _import(theirs: Mapping[str, Any], zone: str | None, keys: SecretKeys) -> tuple[dict[str, Any], tuple[Part, ...]]:
     """Merge, save and announce; return our document as it was saved, and what became of each part."""
     merged: list[tuple[dict[str, Any], tuple[Part, ...]]] = []
     # Applied again after every conflict: the last time counts.
-    change(lambda document: merged.append((document, merge(document, theirs, zone))))
+    change(lambda document: merged.append((document, merge(document, theirs, zone, keys))))
     return merged[-1]
 
 

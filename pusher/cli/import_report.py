@@ -12,6 +12,7 @@ from pusher.cli.credentials import RENEW_DAYS, summary
 from pusher.cli.table import printable, table
 from pusher.documents.import_kazoo import Part, Verdict
 from pusher.documents.pusher_document import DEFAULT, USER_AGENTS
+from pusher.documents.sealed import SecretKeys
 from pusher.documents.typed_settings import TypedSettings
 from pusher.errors import CredentialInvalid
 from pusher.providers.apple.credentials import check_certificate
@@ -39,10 +40,16 @@ class _Trouble:
 
 
 def report(
-    document: Mapping[str, Any], parts: Sequence[Part], now: datetime, *, zone: str | None, dry_run: bool
+    document: Mapping[str, Any],
+    parts: Sequence[Part],
+    now: datetime,
+    *,
+    zone: str | None,
+    keys: SecretKeys,
+    dry_run: bool,
 ) -> None:
-    """Say what became of `parts`; `document` is ours with all that was copied, `zone` the one of our processes."""
-    settings = _settings(document, parts, zone)
+    """Say what became of `parts`; `document` is ours with all that was copied, `zone` and `keys` our processes'."""
+    settings = _settings(document, parts, zone, keys)
     titles = _PLANNED if dry_run else _DONE
     for verdict, title in titles.items():
         found = [part for part in parts if part.verdict is verdict]
@@ -80,7 +87,7 @@ def _path(part: Part) -> str:
     return " ".join(each for each in (part.section, part.key, part.rule) if each is not None)
 
 
-def _settings(document: Mapping[str, Any], parts: Sequence[Part], zone: str | None) -> TypedSettings:
+def _settings(document: Mapping[str, Any], parts: Sequence[Part], zone: str | None, keys: SecretKeys) -> TypedSettings:
     """Return what `document` says about the apps of `parts`, shared settings included."""
     names = [DEFAULT, zone, *(part.section for part in parts if part.verdict in _IN_USE)]
     sections = {name: document[name] for name in names if name and isinstance(document.get(name), dict)}
@@ -88,7 +95,7 @@ def _settings(document: Mapping[str, Any], parts: Sequence[Part], zone: str | No
     without_rules = {
         name: {key: value for key, value in section.items() if key != USER_AGENTS} for name, section in sections.items()
     }
-    return TypedSettings.of(without_rules, zone)
+    return TypedSettings.of(without_rules, zone, keys)
 
 
 def _app(part: Part, apps: Mapping[tuple[str, ProviderName], App]) -> App | None:

@@ -2,7 +2,7 @@
 
 import click
 
-from pusher.cli import apps, user_agents
+from pusher.cli import apps, secret_key, user_agents
 from pusher.cli.import_kazoo import import_kazoo
 
 
@@ -11,5 +11,5 @@ def maintenance() -> None:
     """Apps, their credentials, and the phones that push."""
 
 
-for command in (*apps.COMMANDS, *user_agents.COMMANDS, import_kazoo):
+for command in (*apps.COMMANDS, *user_agents.COMMANDS, *secret_key.COMMANDS, import_kazoo):
     maintenance.add_command(command)

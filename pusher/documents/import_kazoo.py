@@ -11,7 +11,9 @@ from enum import StrEnum
 from shlex import quote
 from typing import Any
 
+from pusher.documents import credentials
 from pusher.documents.pusher_document import DEFAULT, USER_AGENTS, is_app_id
+from pusher.documents.sealed import NO_KEYS, SecretKeys
 from pusher.errors import SettingsInvalid
 from pusher.push.app import ProviderName
 from pusher.registration.user_agents import UserAgentRule
@@ -57,13 +59,13 @@ class Part:
     remedy: str | None = None
 
 
-def merge(ours: Document, theirs: Mapping[str, Any], zone: str | None) -> tuple[Part, ...]:
+def merge(ours: Document, theirs: Mapping[str, Any], zone: str | None, keys: SecretKeys = NO_KEYS) -> tuple[Part, ...]:
     """Add to `ours`, in place, what `theirs` has beyond it, and return what became of each part, in its order.
 
-    `zone` is the one of our processes, where zones are used. Merging the same again copies nothing. CouchDB's and
-    Kazoo's own keys, `_*` and `pvt_*`, are passed over.
+    `zone` is the one of our processes, where zones are used; `keys` encrypt the credentials that are added. Merging
+    the same again copies nothing. CouchDB's and Kazoo's own keys, `_*` and `pvt_*`, are passed over.
     """
-    merging = _Merging(ours=ours, before=deepcopy(ours), theirs=theirs, zone=zone)
+    merging = _Merging(ours=ours, before=deepcopy(ours), theirs=theirs, zone=zone, keys=keys)
     names = [name for name in theirs if name and not name.startswith(("_", "pvt_"))]
     parts = [part for name in names for part in merging.section(name)]
     return (*parts, *merging.inherited(parts))
@@ -76,6 +78,7 @@ class _Merging:
     before: Document
     theirs: Mapping[str, Any]
     zone: str | None
+    keys: SecretKeys
 
     def section(self, name: str) -> Iterator[Part]:
         """Copy one section: an app, a zone or `default`."""
@@ -112,13 +115,21 @@ class _Merging:
         part = Part(section=name, key=key, verdict=Verdict.COPIED, note=moved) if known else _unused(name, key)
         present = _object(self.ours, name)
         if key in present:
-            return _present(part, present[key], renewed)
+            return _present(part, self._in_form(key, present[key], plain=True), self._in_form(key, renewed, plain=True))
         touched = self._touched(name, key) if known else []
         if touched:
             note = f"it would also hold for {', '.join(touched)}, already here: set what the copied apps need in each"
             return Part(section=name, key=key, verdict=Verdict.LEFT, note=note)
-        self.ours.setdefault(name, {})[key] = deepcopy(renewed)
+        self.ours.setdefault(name, {})[key] = self._in_form(key, renewed, plain=False)
         return part
+
+    def _in_form(self, key: str, value: object, *, plain: bool) -> object:
+        """Return a copy of setting `key` with its credentials plain, to be compared, or encrypted, to be saved."""
+        value = deepcopy(value)
+        if key in list(ProviderName) and isinstance(value, dict):
+            found = credentials.in_settings(value, ProviderName(key), key, self.keys)
+            _ = credentials.decrypt(found) if plain else credentials.encrypt(found, self.keys)
+        return value
 
     def _rules(self, name: str, rules: object) -> Iterator[Part]:
         if not isinstance(rules, dict):

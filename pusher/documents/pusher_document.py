@@ -4,7 +4,7 @@ Each change touches its own keys and leaves all others as they are, known to Pus
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from pusher.edit import edit
 from pusher.errors import DocumentMissing, SettingsInvalid
@@ -27,18 +27,15 @@ def read(documents: Documents) -> dict[str, Any]:
         return {"_id": DOC_ID}
 
 
-def change(documents: Documents, apply: Callable[[dict[str, Any]], None]) -> Saved:
+def change(documents: Documents, apply: Callable[[dict[str, Any]], bool | None]) -> Saved | None:
     """Have `apply` change the document in place, and save it; what `apply` raises leaves it unsaved.
 
-    Raises `DocumentsUnavailable`, and `DocumentMissing` where there is no database system_config.
+    So does False, for nothing to be changed; then None is returned. Raises `DocumentsUnavailable`, and
+    `DocumentMissing` where there is no database system_config.
     """
 
-    def applied(document: dict[str, Any]) -> bool:
-        apply(document)
-        return True
-
-    _, saved = edit(documents, DATABASE, lambda: read(documents), applied)
-    return cast("Saved", saved)  # `applied` never says that there is nothing to save.
+    _, saved = edit(documents, DATABASE, lambda: read(documents), lambda document: apply(document) is not False)
+    return saved
 
 
 def is_app_id(name: str) -> bool:
@@ -66,11 +63,13 @@ def set_apple_key(document: dict[str, Any], app_id: str, key: TokenKey, host: st
 
 
 def set_service_account(
-    document: dict[str, Any], app_id: str, service_account: Mapping[str, Any], host: str | None = None
+    document: dict[str, Any], app_id: str, service_account: Mapping[str, Any] | str, host: str | None = None
 ) -> None:
-    """Have `app_id` use a Google service account; a legacy key stays, for the way back to the Erlang application."""
+    """Have `app_id` use a Google service account, an object or encrypted to a text; a legacy key stays, for the way
+    back to the Erlang application.
+    """
     firebase = _provider(document, app_id, ProviderName.FIREBASE)
-    firebase["service_account"] = dict(service_account)
+    firebase["service_account"] = service_account if isinstance(service_account, str) else dict(service_account)
     _set_host(firebase, host)
 
 

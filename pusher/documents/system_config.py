@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pusher.documents import pusher_document
+from pusher.documents.sealed import NO_KEYS, SecretKeys
 from pusher.documents.typed_settings import TypedSettings
 from pusher.errors import DocumentsUnavailable, SettingsInvalid
 from pusher.logs import Quiet, event
@@ -51,10 +52,12 @@ class SystemConfig:
         documents: Documents,
         *,
         zone: str | None = None,
+        keys: SecretKeys = NO_KEYS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
         self._zone = zone
+        self._keys = keys
         self._monotonic = monotonic
         #: Notified when a read has ended.
         self._ended = threading.Condition()
@@ -167,9 +170,9 @@ class SystemConfig:
                 # A node of CouchDB that does not know its databases yet says so, and every call would fail.
                 error = "the pusher document is gone"
                 self._warn(error)
-            # Parsed again only after a change, and so its faults are told only once.
+            # Parsed and decrypted again only after a change, and so its faults are told only once.
             elif settings is None or rev_now != rev:
-                settings, rev = TypedSettings.of(document, self._zone), rev_now
+                settings, rev = TypedSettings.of(document, self._zone, self._keys), rev_now
         until = self._monotonic() + (MAX_AGE_S if error is None else RETRY_S)
         return _Read(settings=settings, rev=rev, error=error, generation=generation, until=until)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar, assert_never
 
 from pusher.documents.pusher_document import DEFAULT, USER_AGENTS, is_app_id
-from pusher.errors import SettingsInvalid
+from pusher.documents.sealed import NO_KEYS, SecretKeys, is_sealed
+from pusher.errors import CredentialInvalid, SettingsInvalid
 from pusher.logs import event
 from pusher.push.app import App, AppleApp, FirebaseApp, ProviderName, TokenKey
 from pusher.registration.user_agents import UserAgentRule
@@ -31,9 +32,9 @@ class TypedSettings:
     skipped: tuple[SettingsInvalid, ...]
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], zone: str | None) -> Self:
-        """Return what `document` says to processes in `zone`, where zones are used."""
-        reader = _Reader(document, (DEFAULT,) if zone is None else (zone, DEFAULT))
+    def of(cls, document: Mapping[str, Any], zone: str | None, keys: SecretKeys = NO_KEYS) -> Self:
+        """Return what `document` says to processes in `zone`, where zones are used; `keys` decrypt its credentials."""
+        reader = _Reader(document, (DEFAULT,) if zone is None else (zone, DEFAULT), keys)
         apps = {}
         for name in [DEFAULT, *(name for name in document if is_app_id(name) and name != zone)]:
             for provider in ProviderName:
@@ -65,12 +66,15 @@ class _Section:
 class _Reader:
     """Looks settings up, and tells once of each that it skips."""
 
-    def __init__(self, document: Mapping[str, Any], shared_levels: Sequence[str]) -> None:
+    def __init__(self, document: Mapping[str, Any], shared_levels: Sequence[str], keys: SecretKeys) -> None:
         self._document = document
+        self._keys = keys
         #: Where a setting is looked for after the app's own level.
         self._shared_levels = shared_levels
         #: What was skipped so far, by its path.
         self.skipped: dict[str, SettingsInvalid] = {}
+        #: The paths of credentials that could not be decrypted.
+        self._unreadable: set[str] = set()
 
     def app(self, app_id: str, provider: ProviderName) -> App | None:
         """Return what `app_id` and the shared levels say about it, None where its own level does not know the provider.
@@ -107,11 +111,12 @@ class _Reader:
 
     def _apple(self, app_id: str, sections: list[_Section]) -> AppleApp:
         # Looked for together: a key of the default must not outrank the app's own certificate.
-        certificate, token_key = None, None
+        certificate, token_key, unreadable = None, None, None
         for section in sections:
-            certificate = self._first([section], "certificate", _text)
-            token_key = self._first([section], "token_key", _token_key)
-            if certificate is not None or token_key is not None:
+            certificate, shut = self._credential(section, "certificate", self._certificate)
+            token_key, key_shut = self._credential(section, "token_key", self._token_key)
+            unreadable = key_shut or shut
+            if certificate is not None or token_key is not None or unreadable is not None:
                 break
         found = {
             "enabled": self._first(sections, "enabled", _flag),
@@ -121,15 +126,22 @@ class _Reader:
             "topic": self._first(sections, "apns_topic", _text),
             "push_type": self._first(sections, "push_type", _text),
             "headers": self._first(sections, "headers", _headers),
+            "unreadable": unreadable,
         }
         return AppleApp(app_id=app_id, **_given(found))
 
     def _firebase(self, app_id: str, sections: list[_Section]) -> FirebaseApp:
+        account, unreadable = None, None
+        for section in sections:
+            account, unreadable = self._credential(section, "service_account", self._service_account)
+            if account is not None or unreadable is not None:
+                break
         found = {
             "enabled": self._first(sections, "enabled", _flag),
             "host": self._first(sections, "host", _text),
-            "service_account": self._first(sections, "service_account", _texts),
+            "service_account": account,
             "api_key": self._first(sections, "api_key", _text),
+            "unreadable": unreadable,
         }
         return FirebaseApp(app_id=app_id, **_given(found))
 
@@ -152,6 +164,34 @@ class _Reader:
                 except SettingsInvalid as problem:
                     self._skip(problem)
         return None
+
+    def _credential(
+        self, section: _Section, name: str, read: Callable[[object, str], T]
+    ) -> tuple[T | None, str | None]:
+        """Return credential `name` of the section, and why it is not there if it cannot be decrypted.
+
+        Then no other level takes its place: what Apple or Google thought of a push with another app's credential
+        would hide what is wrong.
+        """
+        try:
+            return self._first([section], name, read), None
+        except CredentialInvalid as error:
+            path, problem = f"{section.path}.{name}", str(error)
+            # What stands at a shared level is looked at for every app.
+            if path not in self._unreadable:
+                self._unreadable.add(path)
+                event(log, logging.WARNING, "credential cannot be decrypted", setting=path, problem=problem)
+            return None, problem
+
+    def _certificate(self, value: object, path: str) -> str:
+        return self._keys.unseal(_text(value, path))
+
+    def _token_key(self, value: object, path: str) -> TokenKey:
+        key = _token_key(value, path)
+        return replace(key, private_key=self._keys.unseal(key.private_key))
+
+    def _service_account(self, value: object, path: str) -> dict[str, str]:
+        return _texts(self._keys.unseal_object(value) if is_sealed(value) else value, path)
 
     def _object(self, parent: Mapping[str, Any] | None, name: str, path: str) -> Mapping[str, Any] | None:
         value = None if parent is None else parent.get(name)

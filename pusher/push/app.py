@@ -44,6 +44,8 @@ class AppleApp:
     push_type: str | None = None
     #: Extra request headers, as configured; `apns_push_type` and `apns-push-type` are the same.
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: Why an encrypted credential of the app is not here; there may be another one.
+    unreadable: str | None = field(default=None, repr=False)
 
     @property
     def provider(self) -> ProviderName:
@@ -53,7 +55,7 @@ class AppleApp:
     @property
     def has_credential(self) -> bool:
         """Whether there is one at all, good or not."""
-        return self.certificate is not None or self.token_key is not None
+        return any(each is not None for each in (self.certificate, self.token_key, self.unreadable))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class FirebaseApp:
     service_account: Mapping[str, str] | None = field(default=None, repr=False)
     #: A legacy server key: recognised only to say that it no longer works.
     api_key: str | None = field(default=None, repr=False)
+    #: Why the encrypted service account is not here.
+    unreadable: str | None = field(default=None, repr=False)
 
     @property
     def provider(self) -> ProviderName:
@@ -77,7 +81,7 @@ class FirebaseApp:
     @property
     def has_credential(self) -> bool:
         """Whether there is one at all, good or not."""
-        return self.service_account is not None or self.api_key is not None
+        return any(each is not None for each in (self.service_account, self.api_key, self.unreadable))
 
 
 App = AppleApp | FirebaseApp

@@ -109,6 +109,8 @@ def _look(app: App, now: datetime) -> _Looked:
     if _has_none_of_its_own(app):
         looked.notes.append(_without_credential(app))
         return looked
+    if isinstance(app, AppleApp) and app.unreadable is not None and (app.certificate or app.token_key):
+        looked.notes.append((Status.WARN, f"another credential of the app is not used: {app.unreadable}"))
     try:
         if isinstance(app, AppleApp) and app.certificate is not None and app.token_key is None:
             _look_at_certificate(app, check_certificate(app.certificate, now), looked)
@@ -125,7 +127,8 @@ def _look(app: App, now: datetime) -> _Looked:
 def _has_none_of_its_own(app: App) -> bool:
     """Tell whether there is no credential to look at: none, or a legacy key for all apps."""
     is_default = app.app_id == DEFAULT
-    return not app.has_credential or (is_default and isinstance(app, FirebaseApp) and app.service_account is None)
+    has_legacy_key = isinstance(app, FirebaseApp) and app.service_account is None and app.unreadable is None
+    return not app.has_credential or (is_default and has_legacy_key)
 
 
 def _without_credential(app: App) -> Note:

@@ -1,10 +1,14 @@
 """Redis, documents and settings as `pusher check` sees them."""
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pusher.cli.checks.finding import Fact, Finding, failed, ok, warn
-from pusher.documents import pusher_document
+from pusher.cli.checks.finding import Fact, Finding, Note, Status, failed, joined, ok, warn
+from pusher.documents import credentials, pusher_document
+from pusher.documents.credentials import Form
+from pusher.documents.sealed import SecretKeys
 from pusher.errors import PusherError
 from pusher.stores.inspection import OLDEST, inspect
 from pusher.wiring import Edges
@@ -56,8 +60,29 @@ def documents(edges: Edges) -> Iterator[Finding]:
     for problem in skipped:
         text = f"{problem.problem}, and is skipped: correct it in the pusher document"
         yield warn(f"setting {problem.name}", text, problem=problem.problem)
+    yield from _credentials(document, edges.secret_keys)
     if rules:
         yield ok("User-Agents", f"{len(rules)} rules: {', '.join(rule.name for rule in rules)}", rules=len(rules))
     elif exists:
         text = "no rule: only phones that speak RFC 8599 are learned. Others need pusher maintenance add-user-agent"
         yield warn("User-Agents", text, rules=0)
+
+
+def _credentials(document: Mapping[str, Any], keys: SecretKeys) -> Iterator[Finding]:
+    """Yield how credentials are saved, where any of them is encrypted or is to be; their apps tell what it means."""
+    forms = Counter(each.form for each in credentials.in_document(document, keys))
+    if not keys.names and forms.keys() <= {Form.PLAIN}:
+        return
+    total, remedy = forms.total(), "pusher maintenance encrypt-credentials"
+    notes: list[Note] = []
+    if keys.names:
+        first = f"key #{keys.names[0]}"
+        notes.append((Status.OK, f"{forms[Form.ENCRYPTED]} of {total} encrypted with {first}"))
+        if forms[Form.PLAIN]:
+            notes.append((Status.WARN, f"{forms[Form.PLAIN]} of {total} saved plain: {remedy}"))
+        if forms[Form.OLDER_KEY]:
+            text = f"{forms[Form.OLDER_KEY]} of {total} encrypted with an older key than {first}"
+            notes.append((Status.WARN, f"{text}, which is needed until all are encrypted anew: {remedy}"))
+    if forms[Form.UNREADABLE]:
+        notes.append((Status.WARN, f"{forms[Form.UNREADABLE]} of {total} cannot be decrypted"))
+    yield joined("credentials", notes, {str(form): forms[form] for form in Form})

@@ -64,11 +64,7 @@ class APNsClient:
         if isinstance(request, Refused):
             return request
         if app.certificate is None and app.token_key is None:
-            return _refused(
-                FailureReason.NO_CREDENTIAL,
-                "no_credential",
-                "The app has neither a certificate nor a key for APNs.",
-            )
+            return _without_credential(app)
         try:
             with self._lease(app) as lease:
                 return self._send(
@@ -89,7 +85,7 @@ class APNsClient:
 
     def warm(self, app: App, deadline: Deadline) -> bool:
         """Open a connection where there is none, and make a provider token where there is none; see `Provider`."""
-        if not isinstance(app, AppleApp):
+        if not isinstance(app, AppleApp) or (app.certificate is None and app.token_key is None):
             return False
         try:
             with self._lease(app) as lease:
@@ -170,6 +166,13 @@ def _request(notification: Notification, app: AppleApp) -> Request | Refused:
     if isinstance(body, Refused):
         return body
     return Request(path=f"/3/device/{token}", headers=headers.fields, body=body)
+
+
+def _without_credential(app: AppleApp) -> Refused:
+    reason = FailureReason.NO_CREDENTIAL
+    if app.unreadable is not None:
+        return _refused(reason, "credential_unreadable", f"The APNs credential fails: {app.unreadable}.")
+    return _refused(reason, "no_credential", "The app has neither a certificate nor a key for APNs.")
 
 
 def _pool_key(app: AppleApp) -> PoolKey:

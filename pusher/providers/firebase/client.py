@@ -149,6 +149,10 @@ class FCMClient:
 
 
 def _without_account(app: FirebaseApp) -> Refused:
+    if app.unreadable is not None:
+        return _refused(
+            FailureReason.NO_CREDENTIAL, "credential_unreadable", f"The service account fails: {app.unreadable}."
+        )
     if app.api_key is not None:
         return _refused(
             FailureReason.LEGACY_KEY,
