@@ -174,9 +174,10 @@ def _state(app: App) -> str:
 
 def _credential(app: App) -> str:
     try:
-        return summary(app, utcnow())
+        used = summary(app, utcnow())
     except CredentialInvalid as error:
         return f"unusable: {error}"
+    return used if app.unreadable is None else f"{used}; another credential is not used: {app.unreadable}"
 
 
 COMMANDS = (

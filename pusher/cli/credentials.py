@@ -113,9 +113,9 @@ def summary(app: App, now: datetime) -> str:
     match app:
         case AppleApp(token_key=TokenKey() as key):
             check_token_key(key.private_key, key.key_id, key.team_id)
-            return f"apple, key {key.key_id} of team {key.team_id}, {app.host}{_beside(app)}"
+            return f"apple, key {key.key_id} of team {key.team_id}, {app.host}"
         case AppleApp(certificate=str(pem)):
-            return certificate_summary(check_certificate(pem, now), app.host) + _beside(app)
+            return certificate_summary(check_certificate(pem, now), app.host)
         case FirebaseApp(service_account=Mapping() as account):
             check_service_account(json.dumps(dict(account)))
             return f"firebase, project {account['project_id']}, {app.host}"
@@ -127,7 +127,3 @@ def summary(app: App, now: datetime) -> str:
             raise CredentialInvalid("no credential")
         case _:
             assert_never(app)
-
-
-def _beside(app: AppleApp) -> str:
-    return "" if app.unreadable is None else f"; another credential is not used: {app.unreadable}"

@@ -45,7 +45,13 @@ def test_a_test_push_reaches_a_known_device(system):
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("PUSHER_CA_FILE", "empty.pem"), ("PUSHER_CA_FILE", "missing.pem"), ("PUSHER_BUS_URL", "x")]
+    ("variable", "value"),
+    [
+        ("PUSHER_CA_FILE", "empty.pem"),
+        ("PUSHER_CA_FILE", "missing.pem"),
+        ("PUSHER_BUS_URL", "x"),
+        ("PUSHER_SECRET_KEY", "x"),
+    ],
 )
 def test_a_worker_that_cannot_work_ends_with_one_line_instead_of_taking_pushes(system, variable, value, monkeypatch):
     (system.folder / "empty.pem").touch()

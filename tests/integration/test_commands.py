@@ -19,6 +19,7 @@ from pusher.bus.topology import DEAD, declare_queue, push_requests, registration
 from pusher.cli.advice import ADVICE
 from pusher.cli.table import printable
 from pusher.documents import pusher_document
+from pusher.documents.sealed import make_key
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.push.outcome import FailureReason
 from pusher.push.wait import Wait
@@ -162,6 +163,23 @@ def test_every_change_is_announced_with_its_revision(
     # What only reads announces nothing.
     pusher.done("maintenance", "list-apps")
     assert taken(bus_url, "heard") is None
+
+
+def test_encrypting_is_announced_once_and_not_where_there_is_nothing_to_change(
+    pusher: Pusher, authority: Authority, bus_url: str, documents: SQLiteDocuments
+) -> None:
+    add_key(pusher, authority)
+    with channel_to(bus_url) as channel:
+        channel.queue_declare("heard", auto_delete=False)
+        channel.queue_bind("heard", "configuration", "#")
+    pusher.environment["PUSHER_SECRET_KEY"] = make_key()
+    for command in ("encrypt-credentials", "decrypt-credentials"):
+        pusher.done("maintenance", command)
+        message = taken(bus_url, "heard")
+        assert message.delivery_info["routing_key"] == "doc_edited.system_config.undefined.pusher"
+        assert json.loads(message.body)["Rev"] == pusher_document.read(documents)["_rev"]
+        pusher.done("maintenance", command)
+        assert taken(bus_url, "heard") is None
 
 
 def test_a_change_is_saved_and_said_while_the_bus_is_away(

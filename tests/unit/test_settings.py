@@ -18,6 +18,7 @@ FIELDS = {
     "PUSHER_WAKE_WINDOW_S": "wake_window_s",
     "PUSHER_CA_FILE": "ca_file",
     "PUSHER_PROXY_URL": "proxy_url",
+    "PUSHER_SECRET_KEY": "secret_keys",
     "PUSHER_LOG_FORMAT": "log_format",
     "PUSHER_LOG_LEVEL": "log_level",
 }
@@ -30,9 +31,11 @@ DEFAULTS = {
     "PUSHER_WAKE_WINDOW_S": 20.0,
     "PUSHER_CA_FILE": None,
     "PUSHER_PROXY_URL": None,
+    "PUSHER_SECRET_KEY": (),
     "PUSHER_LOG_FORMAT": "text",
     "PUSHER_LOG_LEVEL": "INFO",
 }
+SECRET_KEY, OTHER_KEY = "FZ-o_" + "A" * 37 + "E=", "B" * 42 + "A="
 AMQP = ("amqp://h", "amqps://u:p%3F%23@h:5671/vhost", "amqp://[::1]:5672//", "amqp://kazoo_broker", "memory://x//")
 GOOD = {
     "PUSHER_BUS_URL": AMQP,
@@ -43,6 +46,7 @@ GOOD = {
     "PUSHER_WAKE_WINDOW_S": ("1", "3600", "7.5"),
     "PUSHER_CA_FILE": (__file__,),
     "PUSHER_PROXY_URL": ("http://u:p@proxy:3128",),
+    "PUSHER_SECRET_KEY": (SECRET_KEY, f"{SECRET_KEY},{OTHER_KEY}", f" {SECRET_KEY} ,\n{OTHER_KEY}\t"),
     "PUSHER_LOG_FORMAT": ("json", "text"),
     "PUSHER_LOG_LEVEL": ("DEBUG", "WARNING", "CRITICAL"),
 }
@@ -70,6 +74,13 @@ BAD = {
     "PUSHER_WAKE_WINDOW_S": ("soon", "0", "0.99", "-20", "3600.1", "nan", "inf", "-inf", "1e400", "20s", " "),
     "PUSHER_CA_FILE": ("/no/such/file", os.path.dirname(__file__), "x" * 5000, "\0"),
     "PUSHER_PROXY_URL": ("proxy:3128", "https://proxy", "socks5://proxy", "http://", "http://proxy:x"),
+    "PUSHER_SECRET_KEY": (
+        *(" ", ",", "geheim", SECRET_KEY[:-1], SECRET_KEY[1:], f"{SECRET_KEY}=", SECRET_KEY + OTHER_KEY),
+        # 31 and 33 bytes, the other alphabet, letters that are none of its, a key in another spelling.
+        *("A" * 41 + "=", "A" * 44, "+" + SECRET_KEY[1:], "é" + SECRET_KEY[1:], SECRET_KEY[:-2] + "F="),
+        f"{SECRET_KEY},geheim",
+        f"{SECRET_KEY};{OTHER_KEY}",
+    ),
     "PUSHER_LOG_FORMAT": ("xml", "JSON", "text "),
     "PUSHER_LOG_LEVEL": ("loud", "20", "INFO "),
 }
@@ -89,7 +100,8 @@ def test_an_empty_variable_is_an_absent_one(name: str) -> None:
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in GOOD.items() for value in values])
 def test_good_values(name: str, value: str) -> None:
     settings = Settings.from_environment({name: value})
-    assert getattr(settings, FIELDS[name]) == (float(value) if name == "PUSHER_WAKE_WINDOW_S" else value)
+    meant = {"PUSHER_WAKE_WINDOW_S": float, "PUSHER_SECRET_KEY": lambda keys: tuple(keys.replace(",", " ").split())}
+    assert getattr(settings, FIELDS[name]) == meant.get(name, str)(value)
     untouched = set(FIELDS) - {name, "PUSHER_BROKER_URL"}
     assert all(getattr(settings, FIELDS[other]) == DEFAULTS[other] for other in untouched)
 
@@ -101,6 +113,8 @@ def test_bad_values_are_told_by_the_name_of_their_variable(name: str, value: str
     assert refused.value.name == name
     assert str(refused.value) == f"{name}: {refused.value.problem}"
     assert "\n" not in str(refused.value)
+    if name == "PUSHER_SECRET_KEY":
+        assert not [secret for secret in (SECRET_KEY[2:-4], OTHER_KEY[2:-4], "geheim") if secret in str(refused.value)]
 
 
 def test_an_unreadable_file_of_authorities_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def _look(app: App, now: datetime) -> _Looked:
     if _has_none_of_its_own(app):
         looked.notes.append(_without_credential(app))
         return looked
-    if isinstance(app, AppleApp) and app.unreadable is not None and (app.certificate or app.token_key):
+    if isinstance(app, AppleApp) and app.unreadable is not None and (app.certificate or app.token_key is not None):
         looked.notes.append((Status.WARN, f"another credential of the app is not used: {app.unreadable}"))
     try:
         if isinstance(app, AppleApp) and app.certificate is not None and app.token_key is None:

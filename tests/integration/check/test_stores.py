@@ -6,8 +6,9 @@ import pytest
 import redis
 
 from pusher.documents import pusher_document
+from pusher.documents.sealed import SecretKeys, make_key, name_of
 from pusher.documents.sqlite import SQLiteDocuments
-from pusher.simulators.stage import Stage
+from pusher.simulators.stage import AppKind, Stage
 from pusher.stores import inspection
 from tests.integration.check.checking import STOPPED, bad, checked
 from tests.support.child import port_of, reserve_port
@@ -139,3 +140,72 @@ def test_a_ca_file_that_holds_no_certificate_is_a_line_and_hides_nothing(staged:
     assert bad(findings) == {"providers"}
     assert findings["providers"]["text"].startswith("PUSHER_CA_FILE: ")
     assert "app com.example.softphone (firebase)" in findings
+
+
+def test_credentials_are_not_mentioned_where_nobody_encrypts(staged: Pusher) -> None:
+    assert "credentials" not in checked(staged, "--offline")
+
+
+def test_how_credentials_are_saved_is_told_and_warned_of_until_all_are_encrypted_with_the_first_key(
+    staged: Pusher,
+) -> None:
+    old, new = make_key(), make_key()
+    encrypt = ("maintenance", "encrypt-credentials")
+
+    def told(keys: str) -> tuple[str, str, dict[str, int]]:
+        finding = checked(staged, "--offline", PUSHER_SECRET_KEY=keys)["credentials"]
+        return finding["status"], finding["text"], finding["facts"]
+
+    facts = {"plain": 0, "encrypted": 0, "older_key": 0, "unreadable": 0}
+    status, text, found = told(old)
+    assert (status, found) == ("warn", {**facts, "plain": 3})
+    assert text == (
+        f"3 of 3 saved plain: pusher maintenance encrypt-credentials; 0 of 3 encrypted with key #{name_of(old)}"
+    )
+    staged.done(*encrypt, env={"PUSHER_SECRET_KEY": old})
+    assert told(old) == ("ok", f"3 of 3 encrypted with key #{name_of(old)}", {**facts, "encrypted": 3})
+    status, text, found = told(f"{new},{old}")
+    assert (status, found) == ("warn", {**facts, "older_key": 3})
+    assert text.startswith(
+        f"3 of 3 encrypted with an older key than key #{name_of(new)}, which is needed until all are"
+    )
+    assert "pusher maintenance encrypt-credentials" in text
+    staged.done(*encrypt, env={"PUSHER_SECRET_KEY": f"{new},{old}"})
+    assert told(new)[:2] == ("ok", f"3 of 3 encrypted with key #{name_of(new)}")
+
+
+def test_a_credential_that_cannot_be_decrypted_fails_its_app_and_no_other(
+    staged: Pusher, stage: Stage, documents: SQLiteDocuments
+) -> None:
+    key, other = make_key(), make_key()
+    document = pusher_document.read(documents)
+    apple = document[AppKind.APPLE_CERTIFICATE]["apple"]
+    apple["certificate"] = SecretKeys((key,)).seal(apple["certificate"])
+    documents.save("system_config", document)
+    sound = {f"app {kind} ({'firebase' if kind is AppKind.FIREBASE else 'apple'})" for kind in AppKind}
+    broken = f"app {AppKind.APPLE_CERTIFICATE} (apple)"
+    for keys, why in (("", "and PUSHER_SECRET_KEY is not set"), (other, "which is not in PUSHER_SECRET_KEY")):
+        findings = checked(staged, PUSHER_SECRET_KEY=keys)
+        assert bad(findings) == {broken}
+        assert findings[broken]["text"] == f"it is encrypted with key #{name_of(key)}, {why}"
+        assert findings["credentials"]["facts"]["unreadable"] == 1
+        assert "1 of 3 cannot be decrypted" in findings["credentials"]["text"]
+        assert {findings[subject]["facts"]["live"] for subject in sound - {broken}} == {"ok"}
+    findings = checked(staged, PUSHER_SECRET_KEY=key)
+    assert bad(findings) == set()
+    assert findings[broken]["facts"]["live"] == "ok"
+
+
+def test_another_credential_that_cannot_be_decrypted_is_warned_of(staged: Pusher, documents: SQLiteDocuments) -> None:
+    document = pusher_document.read(documents)
+    for kind, key in ((AppKind.APPLE_KEY, "certificate"), (AppKind.APPLE_CERTIFICATE, "token_key")):
+        token_key = {**document[AppKind.APPLE_KEY]["apple"]["token_key"], "private_key": "fernet:"}
+        document[kind]["apple"][key] = "fernet:" if key == "certificate" else token_key
+    documents.save("system_config", document)
+    findings = checked(staged)
+    assert bad(findings) == set()
+    for kind in (AppKind.APPLE_KEY, AppKind.APPLE_CERTIFICATE):
+        finding = findings[f"app {kind} (apple)"]
+        assert (finding["status"], finding["facts"]["live"]) == ("warn", "ok")
+        said = "another credential of the app is not used: its encrypted form is damaged: add it again; "
+        assert finding["text"].startswith(said)

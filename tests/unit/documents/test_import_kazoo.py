@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pusher.documents import credentials
 from pusher.documents.import_kazoo import Part, Verdict, merge
+from pusher.documents.sealed import NO_KEYS, SecretKeys, make_key
 from pusher.documents.typed_settings import TypedSettings
 from pusher.push.app import ProviderName
 
@@ -36,12 +38,15 @@ KAZOO: dict[str, Any] = {
 
 
 def imported(
-    theirs: dict[str, Any], ours: dict[str, Any] | None = None, zone: str | None = None
+    theirs: dict[str, Any],
+    ours: dict[str, Any] | None = None,
+    zone: str | None = None,
+    keys: SecretKeys = NO_KEYS,
 ) -> tuple[dict[str, Any], tuple[Part, ...]]:
     """Return our document, empty unless given, after the import of `theirs`, and what became of each part."""
     document = {"_id": "pusher"} if ours is None else copy.deepcopy(ours)
     before = copy.deepcopy(theirs)
-    parts = merge(document, theirs, zone)
+    parts = merge(document, theirs, zone, keys)
     assert theirs == before
     return document, parts
 
@@ -325,3 +330,35 @@ def test_importing_twice_is_importing_once(zone: str | None, ours: dict[str, Any
     assert twice == once
     assert list(twice) == list(once)
     assert Verdict.COPIED not in {part.verdict for part in parts}
+
+
+def test_what_is_copied_is_encrypted_where_there_is_a_key_and_what_is_ours_stays_as_it_is() -> None:
+    keys = SecretKeys((make_key(),))
+    ours = {"_id": "pusher", "org.example.ours": {"apple": {"certificate": "<OURS>"}}}
+    document, parts = imported(KAZOO, ours, keys=keys)
+    assert document["org.example.ours"] == ours["org.example.ours"]
+    assert {part.verdict for part in parts} == {Verdict.COPIED}
+    found = list(credentials.in_document(document, keys))
+    assert [each.form for each in found] == ["plain", "encrypted", "encrypted"]
+    # But for the form of its credentials, everything is as without a key.
+    credentials.decrypt(found)
+    assert document == imported(KAZOO, ours)[0]
+
+
+def test_a_credential_that_is_here_encrypted_is_no_difference() -> None:
+    keys = SecretKeys((make_key(),))
+    document, _ = imported(KAZOO, keys=keys)
+    again, parts = imported(KAZOO, document, keys=keys)
+    assert again == document
+    assert {part.verdict for part in parts} == {Verdict.HERE}
+    newer = copy.deepcopy(KAZOO)
+    newer[f"{APP}.voip.prod"]["apple"]["certificate"] = "<NEWER>"
+    again, parts = imported(newer, document, keys=keys)
+    assert again == document
+    assert verdicts(parts)[f"{APP}.voip.prod.apple"] is Verdict.KEPT
+
+
+def test_what_another_key_encrypted_is_copied_as_it_is() -> None:
+    theirs = {APP: {"apple": {"certificate": SecretKeys((make_key(),)).seal("<PEM>")}}}
+    document, _ = imported(theirs, keys=SecretKeys((make_key(),)))
+    assert document[APP] == theirs[APP]

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from pusher.documents import system_config
+from pusher.documents.sealed import SecretKeys, make_key
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.documents.system_config import MAX_AGE_S, RETRY_S, SystemConfig
 from pusher.errors import DocumentMissing, DocumentsUnavailable
-from pusher.push.app import FirebaseApp, ProviderName
+from pusher.push.app import AppleApp, FirebaseApp, ProviderName
 from tests.support.until import until
 
 APP = "org.example.app"
@@ -349,3 +350,33 @@ def test_a_broken_setting_is_told_once_and_again_only_after_a_change(
     config.user_agents()
     config.close()
     assert len(caplog.records) == 2
+
+
+class CountedKeys(SecretKeys):
+    """Keys that count what they decrypt."""
+
+    decrypted = 0
+
+    def unseal(self, value: str) -> str:
+        """Decrypt."""
+        self.decrypted += 1
+        return super().unseal(value)
+
+
+def test_a_credential_is_decrypted_once_for_each_revision_and_not_for_each_push(
+    documents: WatchedDocuments, clock: Clock
+) -> None:
+    keys = CountedKeys((make_key(),))
+    document = documents.read("system_config", "pusher")
+    documents.save("system_config", {**document, APP: {"apple": {"certificate": keys.seal("<PEM>")}}})
+    config = SystemConfig(documents, keys=keys, monotonic=clock)
+    for _ in range(5):
+        for _ in range(100):
+            assert config.app(APP, ProviderName.APPLE) == AppleApp(app_id=APP, certificate="<PEM>")
+        clock.time += MAX_AGE_S
+        reads = documents.reads
+        config.app(APP, ProviderName.APPLE)
+        config.close()
+        assert documents.reads == reads + 1
+    assert keys.decrypted == 1
+    config.close()

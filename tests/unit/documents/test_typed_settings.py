@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from pusher.documents.sealed import SecretKeys, make_key, name_of
 from pusher.documents.typed_settings import TypedSettings
 from pusher.push.app import AppleApp, FirebaseApp, ProviderName, TokenKey
 
 APPLE, FIREBASE = ProviderName.APPLE, ProviderName.FIREBASE
 APP = "org.example.app"
 KEY = {"key_id": "ABC123DEFG", "team_id": "DEF123GHIJ", "private_key": "-----BEGIN PRIVATE KEY-----"}
+LOST = make_key()
+KEYS = SecretKeys((make_key(),))
 RULE = {"regex": "^Linphone", "properties": {"Token-App": "app-id", "Token-Type": "pn-type", "Token-ID": "pn-tok"}}
 
 
@@ -224,3 +227,89 @@ def test_the_apps_are_those_that_the_document_names() -> None:
         ("org.a", APPLE),
         ("org.a", FIREBASE),
     ]
+
+
+def test_encrypted_credentials_are_read_like_plain_ones_beside_which_they_stand() -> None:
+    account = {"client_email": "x@y", "private_key": "<KEY>"}
+    document = {
+        APP: {"apple": {"certificate": KEYS.seal("<PEM>")}, "firebase": {"service_account": KEYS.seal_object(account)}},
+        "org.key": {"apple": {"token_key": {**KEY, "private_key": KEYS.seal(KEY["private_key"])}}},
+        "org.plain": {"apple": {"certificate": "<PEM>"}, "firebase": {"service_account": account}},
+    }
+    typed = TypedSettings.of(document, None, KEYS)
+    assert typed.app(APP, APPLE) == AppleApp(app_id=APP, certificate="<PEM>")
+    assert typed.app(APP, FIREBASE) == FirebaseApp(app_id=APP, service_account=account)
+    assert typed.app("org.key", APPLE) == AppleApp(app_id="org.key", token_key=TokenKey(**KEY))
+    assert typed.app("org.plain", APPLE) == AppleApp(app_id="org.plain", certificate="<PEM>")
+    assert typed.app("org.plain", FIREBASE) == FirebaseApp(app_id="org.plain", service_account=account)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (SecretKeys((LOST,)).seal('{"a": "HIDDEN"}'), f"it is encrypted with key #{name_of(LOST)}, which is not in"),
+        (KEYS.seal('{"a": "HIDDEN"}')[:-30], "its encrypted form is damaged"),
+        ("fernet:HIDDEN", "its encrypted form is damaged"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("provider", "name", "held"),
+    [(APPLE, "certificate", "{}"), (APPLE, "token_key", KEY), (FIREBASE, "service_account", "")],
+)
+def test_a_credential_that_cannot_be_decrypted_is_told_and_disables_its_app_alone(
+    provider: ProviderName, name: str, held: object, value: str, problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even what stands under `default` takes its place."""
+    stored = {**held, "private_key": value} if isinstance(held, dict) else value
+    good = {"apple": {"certificate": "<PEM>"}, "firebase": {"service_account": {"client_email": "x@y"}, "api_key": "A"}}
+    document = {"default": good, APP: {provider: {name: stored}}, "org.other": good}
+    typed = TypedSettings.of(document, None, KEYS)
+    app = typed.app(APP, provider)
+    assert app is not None
+    assert app.unreadable is not None
+    assert app.unreadable.startswith(problem)
+    assert app.has_credential
+    assert getattr(app, name) is None
+    assert getattr(app, "certificate", None) is None
+    assert typed.app("org.other", provider) == settings({"org.other": good}).app("org.other", provider)
+    assert typed.app("org.new", provider) == settings({"default": good}).app("org.new", provider)
+    (record,) = caplog.records
+    assert (record.levelno, record.message) == (logging.WARNING, "credential cannot be decrypted")
+    assert record.fields == {"setting": f"{APP}.{provider}.{name}", "problem": app.unreadable}  # type: ignore[attr-defined]
+    told = str([record.__dict__ for record in caplog.records]) + repr(typed)
+    assert not [secret for secret in ("HIDDEN", value, LOST) if secret in told]
+
+
+def test_without_a_key_the_variable_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    app = settings({APP: {"apple": {"certificate": KEYS.seal("<PEM>")}}}).app(APP, APPLE)
+    assert app is not None
+    assert app.unreadable == f"it is encrypted with key #{KEYS.names[0]}, and PUSHER_SECRET_KEY is not set"
+    assert skipped(caplog) == [f"{APP}.apple.certificate"]
+
+
+def test_another_credential_of_the_app_is_used_where_one_cannot_be_decrypted() -> None:
+    sealed = KEYS.seal("<PEM>")
+    document = {
+        APP: {"apple": {"token_key": {**KEY, "private_key": sealed}, "certificate": "<OWN>"}},
+        "org.key": {"apple": {"token_key": KEY, "certificate": sealed}},
+    }
+    first, second = settings(document).app(APP, APPLE), settings(document).app("org.key", APPLE)
+    assert isinstance(first, AppleApp)
+    assert isinstance(second, AppleApp)
+    assert (first.certificate, first.token_key) == ("<OWN>", None)
+    assert (second.certificate, second.token_key) == (None, TokenKey(**KEY))
+    assert first.unreadable == second.unreadable != None  # noqa: E711
+
+
+def test_a_default_that_cannot_be_decrypted_is_told_once_and_holds_for_those_without_their_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    document = {
+        "default": {"firebase": {"service_account": KEYS.seal("{}")}},
+        APP: {"firebase": {"service_account": {"client_email": "x@y"}}},
+        **{f"org.{n}": {"firebase": {"api_key": "AAAA"}} for n in range(5)},
+    }
+    typed = settings(document)
+    unreadable = [app.unreadable is not None for app in typed.apps.values()]
+    assert unreadable == [True, False, True, True, True, True, True]
+    assert skipped(caplog) == ["default.firebase.service_account"]

@@ -108,6 +108,11 @@ def test_malformed_token_never_reaches_the_wire(lab: Lab, token: str) -> None:
     ("app", "reason", "sentence"),
     [
         (AppleApp(app_id="a"), FailureReason.NO_CREDENTIAL, "neither a certificate nor a key"),
+        (
+            AppleApp(app_id="a", unreadable="it is encrypted with key #1"),
+            FailureReason.NO_CREDENTIAL,
+            "The APNs credential fails: it is encrypted with key #1.",
+        ),
         (AppleApp(app_id="a", certificate="x"), FailureReason.NO_CREDENTIAL, "this is not PEM"),
         (AppleApp(app_id="a", certificate=certificate_pem(KEY)), FailureReason.NO_CREDENTIAL, "no private key"),
         (

@@ -109,6 +109,11 @@ def test_malformed_token_never_reaches_the_wire(lab: Lab, token: str) -> None:
     [
         (FirebaseApp(app_id="a", api_key="AIza"), FailureReason.LEGACY_KEY, "shut down"),
         (FirebaseApp(app_id="a"), FailureReason.NO_CREDENTIAL, "no service account"),
+        (
+            FirebaseApp(app_id="a", unreadable="it is encrypted with key #1", api_key="AIza"),
+            FailureReason.NO_CREDENTIAL,
+            "The service account fails: it is encrypted with key #1.",
+        ),
         (FirebaseApp(app_id="a", service_account={}), FailureReason.NO_CREDENTIAL, "service_account"),
         (
             FirebaseApp(app_id="a", service_account=service_account(project_id="a/b")),
