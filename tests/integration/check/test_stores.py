@@ -209,3 +209,14 @@ def test_another_credential_that_cannot_be_decrypted_is_warned_of(staged: Pusher
         assert (finding["status"], finding["facts"]["live"]) == ("warn", "ok")
         said = "another credential of the app is not used: its encrypted form is damaged: add it again; "
         assert finding["text"].startswith(said)
+
+
+def test_a_credential_of_the_default_that_cannot_be_decrypted_is_no_legacy_key(
+    staged: Pusher, documents: SQLiteDocuments
+) -> None:
+    document = pusher_document.read(documents)
+    document["default"]["firebase"] = {"service_account": "fernet:", "api_key": "AAAA"}
+    documents.save("system_config", document)
+    findings = checked(staged, "--offline")
+    assert bad(findings) == {"app default (firebase)"}
+    assert findings["app default (firebase)"]["text"] == "its encrypted form is damaged: add it again"

@@ -113,7 +113,7 @@ def test_a_rotation_encrypts_anew_what_the_older_key_did_and_what_is_plain() -> 
     assert decrypted(rotated, NEWER)[0] == expected
 
 
-@pytest.mark.parametrize("value", [SecretKeys((LOST,)).seal("<C>"), "fernet:damaged"])
+@pytest.mark.parametrize("value", [SecretKeys((LOST,)).seal("<C>"), "fernet:damaged"], ids=["lost key", "damaged"])
 def test_what_cannot_be_decrypted_stays_as_it_is_and_stops_nothing(value: str) -> None:
     document = copy.deepcopy(PLAIN)
     document["zone-1"]["apple"]["certificate"] = value

@@ -251,6 +251,7 @@ def test_encrypted_credentials_are_read_like_plain_ones_beside_which_they_stand(
         (KEYS.seal('{"a": "HIDDEN"}')[:-30], "its encrypted form is damaged"),
         ("fernet:HIDDEN", "its encrypted form is damaged"),
     ],
+    ids=["lost key", "cut short", "no token"],
 )
 @pytest.mark.parametrize(
     ("provider", "name", "held"),
@@ -298,7 +299,8 @@ def test_another_credential_of_the_app_is_used_where_one_cannot_be_decrypted() -
     assert isinstance(second, AppleApp)
     assert (first.certificate, first.token_key) == ("<OWN>", None)
     assert (second.certificate, second.token_key) == (None, TokenKey(**KEY))
-    assert first.unreadable == second.unreadable != None  # noqa: E711
+    assert first.unreadable is not None
+    assert first.unreadable == second.unreadable
 
 
 def test_a_default_that_cannot_be_decrypted_is_told_once_and_holds_for_those_without_their_own(
