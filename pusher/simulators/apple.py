@@ -117,6 +117,12 @@ class APNsSimulator(HTTP2Server):
         """The accepted pushes, in order."""
         return list(self._accepted)
 
+    def forget(self) -> None:
+        """Drop what was noted of requests so far, and what was to happen to coming ones."""
+        self._accepted.clear()
+        self.ledger.forget_requests()
+        self.clear()
+
     def add_key(self, key_id: str, team_id: str, public_key: ec.EllipticCurvePublicKey) -> None:
         """Know a team's authentication key."""
         self._credentials.add_key(key_id, team_id, public_key)

@@ -93,6 +93,12 @@ class FCMSimulator(HTTP2Server):
         """The accepted messages, in order."""
         return list(self._accepted)
 
+    def forget(self) -> None:
+        """Drop what was noted of requests so far, and what was to happen to coming ones."""
+        self._accepted.clear()
+        self.ledger.forget_requests()
+        self.clear()
+
     def register_token(self, token: str, project: str) -> None:
         """Give out a device token for an app of `project`; a dead one lives again."""
         self._registrations[token] = _Registration(project)

@@ -145,6 +145,11 @@ class Ledger:
             if len(self._requests) > self._requests_kept:
                 del self._requests[next(iter(self._requests))]
 
+    def forget_requests(self) -> None:
+        """Drop the requests so far; answers to them are not noted any more."""
+        with self._lock:
+            self._requests.clear()
+
     def request_answered(self, request: ReceivedRequest, answer: Answer) -> None:
         """Note what `request` was answered."""
         key = request.connection_id, request.stream_id

@@ -71,6 +71,8 @@ class Phone(ABC):
         alarm = threading.Timer(self._wake_delay_s, self._wake_and_register, [payload.get("registration-token")])
         with self._setting_alarm:
             if not self._closing.is_set():
+                # Those that have rung are let go: a phone of a long test is called thousands of times.
+                self._alarms = [each for each in self._alarms if each.is_alive()]
                 self._alarms.append(alarm)
                 alarm.start()
 

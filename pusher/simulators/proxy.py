@@ -41,10 +41,12 @@ class Call:
 class ProxySimulator:
     """Publishes push_req as 2600hz's Kamailio role does, from any thread, and consumes from `targeted`."""
 
-    def __init__(self, bus_url: str, name: str = "kamailio@simulator") -> None:
+    def __init__(
+        self, bus_url: str, name: str = "kamailio@simulator", *, publisher: BusPublisher | None = None
+    ) -> None:
         self.server_id = f"{name}-<{uuid.uuid4().hex[:8]}>-targeted-0"
         self._node = name
-        self._publisher = BusPublisher(bus_url, name)
+        self._publisher = BusPublisher(bus_url, name) if publisher is None else publisher
         self._calls: dict[str, Call] = {}
         queue = Queue(
             self.server_id,
@@ -109,6 +111,10 @@ class ProxySimulator:
         routing_key = f"notification.push.{token_type}.{token}".encode()[:255].decode("utf-8", "ignore")
         self._publisher.publish_json(PUSHES, routing_key, message | extra)
         return call
+
+    def forget(self) -> None:
+        """Drop the calls so far; answers to them are not noted any more."""
+        self._calls = {}
 
     def _on_answer(self, delivery: Delivery) -> None:
         answer = envelope.decode(delivery.body)

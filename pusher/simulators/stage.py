@@ -133,6 +133,11 @@ class Stage:
         self._phones[token] = handset.start()
         return handset
 
+    def renew_token(self, handset: HandsetSimulator, kind: AppKind) -> None:
+        """Give a phone a new token, as when its app was installed anew; a push to the former one still reaches it."""
+        handset.token = self._new_token(kind)
+        self._phones[handset.token] = handset
+
     def _new_token(self, kind: AppKind, token: str | None = None) -> str:
         """Return a token that the app's provider knows, `token` if given."""
         if kind is AppKind.FIREBASE:

@@ -62,14 +62,14 @@ class System:
         self.start_worker()
         self.proxy.start()
 
-    def start_listener(self) -> None:
+    def start_listener(self, name: str = "listener") -> None:
         """Start `pusher listen` and wait until it consumes all three queues."""
-        self._start("listener", "pusher", "listen", until_logged=(" INFO consuming ", 3))
+        self._start(name, "pusher", "listen", until_logged=(" INFO consuming ", 3))
 
-    def start_worker(self, *, queues: str = "push.apple,push.firebase,devices") -> None:
+    def start_worker(self, name: str = "worker", *, queues: str = "push.apple,push.firebase,devices") -> None:
         """Start a Celery worker and wait until it takes tasks."""
-        arguments = ("-A", "tasks.app", "worker", "-P", "threads", "-c", "100", "-Q", queues)
-        self._start("worker", "celery", *arguments, until_logged=(" ready.", 1))
+        arguments = ("-A", "tasks.app", "worker", "-P", "threads", "-c", "100", "-n", f"{name}@%h", "-Q", queues)
+        self._start(name, "celery", *arguments, until_logged=(" ready.", 1))
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         """End process `name` with a signal and return its exit status."""
@@ -85,6 +85,11 @@ class System:
         for name in list(self._running):
             self.stop(name)
         self.documents.close()
+
+    @property
+    def running(self) -> list[str]:
+        """The names of the processes that were started and not stopped."""
+        return list(self._running)
 
     def alive(self, name: str) -> bool:
         """Tell whether process `name` still runs."""

@@ -1,0 +1,161 @@
+"""Which fault explains that something went otherwise: each is a question to the faults of the round."""
+
+from collections.abc import Iterable, Mapping
+
+from tests.soak.record import Fate, FaultRecord, Push, Struck
+
+#: Seconds after its end for which a fault still shows: processes leave Redis and documents alone for five seconds,
+#: reconnect to RabbitMQ within five, and dial a provider again within five.
+SHOWS_FOR_S: Mapping[Struck, float] = {
+    Struck.WORKER: 1.0,
+    Struck.LISTENER: 1.0,
+    Struck.BROKER: 6.0,
+    Struck.REDIS: 6.0,
+    Struck.DOCUMENTS: 6.0,
+    Struck.APPLE: 6.0,
+    Struck.FIREBASE: 6.0,
+}
+#: Seconds around the acceptance of a push in which its worker has it in hand: a request may take five.
+IN_HAND_S = 6.0
+#: Seconds between the acceptance and the mark in Redis, in which a killed worker forgets it.
+UNMARKED_S = 1.0
+#: Seconds that a message may lie in its queue at the broker before somebody takes it.
+IN_QUEUE_S = 3.0
+#: Seconds for which trouble at a provider may answer calls of others for it: a breaker that is open.
+TROUBLE_S = 15.0
+
+
+class Faults:
+    """The faults of a round."""
+
+    def __init__(self, faults: Iterable[FaultRecord]) -> None:
+        self._faults = sorted(faults, key=lambda fault: fault.began)
+
+    def between(self, since: float, until: float, *whom: Struck, shows: bool = True) -> FaultRecord | None:
+        """Return the first fault that struck one of `whom` and shows between two times."""
+        for fault in self._faults:
+            lasts = fault.ended + (SHOWS_FOR_S[fault.struck] if shows else 0.0)
+            if fault.struck in whom and fault.began <= until and lasts >= since:
+                return fault
+        return None
+
+    def around(self, push: Push) -> list[FaultRecord]:
+        """Return those that may concern `push`, for its timeline."""
+        until = max([push.published_at + 30.0, *push.accepted_at, *(answer.at for answer in push.answers)])
+        return [fault for fault in self._faults if fault.began <= until and fault.ended >= push.published_at - 10.0]
+
+
+def never_came(push: Push, faults: Faults, deadline: float) -> str | None:
+    """Why a push was neither accepted nor answered, nor ended as failed in a log."""
+    if push.fate is Fate.UNKNOWN:
+        return "its push_req was not confirmed"
+    if push.fate is Fate.RETURNED:
+        return "no queue took its push_req after a restart of RabbitMQ"
+    if faults.between(push.published_at, push.published_at + IN_QUEUE_S, Struck.BROKER):
+        return "lost with RabbitMQ, where Kamailio's messages are transient"
+    if faults.between(push.published_at, deadline, Struck.LISTENER):
+        return "its deadline passed while no listener took it"
+    if faults.between(push.published_at, deadline, Struck.WORKER):
+        return "its deadline passed while its worker was away"
+    if faults.between(push.published_at, deadline, Struck.BROKER):
+        return "its deadline passed while RabbitMQ was away"
+    return None
+
+
+def failure_not_heard(push: Push, faults: Faults, failed_at: float) -> str | None:
+    """Why nobody heard that a push failed."""
+    if faults.between(failed_at - 1.0, failed_at + 1.0, Struck.BROKER):
+        return "RabbitMQ was away, or the proxy's queue with it"
+    # Between the claim and the publication, which may wait for its confirmation.
+    if faults.between(failed_at - 1.0, failed_at + 1.0, Struck.WORKER, shows=False):
+        return "its worker was killed while it answered"
+    return None
+
+
+def lost_with_redis(push: Push, faults: Faults, until: float) -> str | None:
+    """Whether its wait was lost with Redis."""
+    if faults.between(push.published_at - 1.0, until, Struck.REDIS):
+        return "its wait was lost with Redis"
+    return None
+
+
+def accepted_twice(push: Push, faults: Faults) -> str | None:
+    """Why a provider accepted a push more than once."""
+    first, last = min(push.accepted_at), max(push.accepted_at)
+    if any(request.loses_answer and first - 0.1 <= request.at <= last for request in push.requests):
+        return "the answer to its request was lost"
+    if _connection_broke(push, first):
+        return "its connection broke before the answer was read"
+    redelivered = faults.between(first - IN_HAND_S, last, Struck.WORKER, Struck.LISTENER, Struck.BROKER)
+    if redelivered is None:
+        return None
+    if faults.between(first - 1.0, last, Struck.REDIS):
+        return f"delivered again ({redelivered.kind}), and its mark lost with Redis"
+    if faults.between(first - UNMARKED_S, first + UNMARKED_S, Struck.WORKER, shows=False):
+        return "its worker was killed before it could mark it"
+    if (
+        faults.between(first - IN_HAND_S, first + UNMARKED_S, Struck.BROKER, Struck.LISTENER)
+        and last - first < IN_HAND_S
+    ):
+        return f"delivered again while it was being sent ({redelivered.kind})"
+    return None
+
+
+def _connection_broke(push: Push, accepted_at: float) -> bool:
+    """Tell whether the connection of an accepted request ended right after it: a neighbour's fault, as a rule."""
+    return any(
+        request.connection_closed_at is not None
+        and request.status in (None, 200)
+        and request.at <= accepted_at + 0.1
+        and request.connection_closed_at - accepted_at < 1.0
+        for request in push.requests
+    )
+
+
+def answered_twice(push: Push, faults: Faults) -> str | None:
+    """Why a call was answered more than once."""
+    last = max(answer.at for answer in push.answers)
+    if faults.between(push.published_at, last, Struck.REDIS):
+        return "Redis was away or lost its claim"
+    if faults.between(push.published_at, last, Struck.BROKER):
+        return "RabbitMQ took an answer without saying so"
+    if faults.between(push.published_at - 0.1, push.published_at + IN_QUEUE_S, Struck.LISTENER):
+        return "its listener was killed before it acknowledged the push_req"
+    return None
+
+
+def not_registered(push: Push, faults: Faults, registered_at: float, deadline: float) -> str | None:
+    """Why a call was not answered though its phone registered in time."""
+    if faults.between(push.published_at - 1.0, registered_at + 2.0, Struck.REDIS):
+        return "its wait was lost with Redis"
+    if faults.between(push.published_at, deadline, Struck.BROKER):
+        return "RabbitMQ lost the registration or the answer"
+    if faults.between(registered_at - 1.0, deadline, Struck.LISTENER):
+        return "its listener was away, or killed between claim and answer"
+    return None
+
+
+def failed(push: Push, faults: Faults, answered_at: float, troubles: Iterable[float]) -> str | None:
+    """Why a call to a living token was answered with `provider_unavailable`."""
+    if any(request.behaviour is not None or request.status != 200 for request in push.requests):
+        return "its own requests met a fault"
+    provider = Struck(push.provider)
+    if faults.between(push.published_at - TROUBLE_S, answered_at, provider):
+        return "its provider was away or slow"
+    if any(answered_at - TROUBLE_S <= at <= answered_at for at in troubles):
+        return "its provider was in trouble"
+    late = faults.between(push.published_at, answered_at, Struck.WORKER, Struck.BROKER, Struck.LISTENER)
+    if late is not None:
+        return f"it came too late to its worker ({late.kind})"
+    if faults.between(push.published_at, answered_at, Struck.DOCUMENTS):
+        return "its worker could not read the settings"
+    return None
+
+
+def document_differs(at: float, faults: Faults, until: float) -> str | None:
+    """Why a registration at `at` did not reach its document."""
+    if faults.between(at - 1.0, at + IN_QUEUE_S, Struck.BROKER, Struck.LISTENER):
+        return "the registration was lost with RabbitMQ"
+    if faults.between(at, until, Struck.REDIS):
+        return "who owns the token was lost with Redis"
+    return None
