@@ -58,8 +58,7 @@ class ServerConnection(asyncio.Protocol):
     """A connection from its handshake to its end. Who calls a sending method flushes."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self._ledger = service.ledger
+        self._service, self._ledger = service, service.ledger
         self._h2 = ServerH2()
         self._open: dict[int, _Incoming] = {}
         self._withheld: list[tuple[int, int]] = []
@@ -94,12 +93,15 @@ class ServerConnection(asyncio.Protocol):
         except ProtocolError as error:
             self._fail(f"protocol error: {type(error).__name__}: {error}")
             return
+        # Once the client has said goodbye, h2 sends nothing more, not even to streams of this very batch.
+        if any(isinstance(event, events.ConnectionTerminated) for event in received):
+            self._end()
+            return
         # A stream that is reset in this very batch cannot be answered: h2 knows it no more.
         reset = {event.stream_id for event in received if isinstance(event, events.StreamReset)}
         for event in received:
-            if self._transport.is_closing():
-                return
-            self._take(event, reset)
+            if not self._transport.is_closing():
+                self._take(event, reset)
         self.flush()
 
     def flush(self) -> None:
@@ -205,8 +207,6 @@ class ServerConnection(asyncio.Protocol):
                 changed = event.changed_settings.get(SettingCodes.MAX_CONCURRENT_STREAMS)
                 if changed is not None:
                     self._rules.acknowledged(changed.new_value)
-            case events.ConnectionTerminated():
-                self._end()
 
     def _judge(self, event: events.RequestReceived) -> None:
         concurrent = len(self._open) + 1

@@ -49,7 +49,7 @@ def main(minutes: float, seed: int | None, known: tuple[str, ...]) -> None:
             say(f"round {number + 1} of {rounds}: {len(plan.steps)} steps, {len(plan.strikes)} faults")
             record = world.round(plan, say)
             summary.add(record, reconcile(record))
-            say(f"reconciled: {summary.found} unexplained so far")
+            say(f"reconciled: {summary.found.total()} unexplained so far")
     print("\n".join(summary.lines()), flush=True)
     if summary.found:
         print(f"\nto repeat it: {command}")

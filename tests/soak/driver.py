@@ -10,6 +10,7 @@ from pusher.bus.topology import PUSHES, REGISTRAR
 from pusher.simulators.handset import HandsetSimulator
 from pusher.simulators.proxy import Call, ProxySimulator
 from pusher.simulators.stage import AppKind, Stage
+from tests.soak.pace import Pace
 from tests.soak.plan import BEHAVIOURS, PHONES, Do, Role, Step, role_of
 from tests.soak.publisher import WatchedPublisher
 from tests.soak.record import Expect
@@ -77,10 +78,11 @@ class Driver:
             if not phone.dead:
                 phone.handset.register()
 
-    def run(self, steps: Sequence[Step], began: float) -> None:
-        """Take `steps` at their times, counted from monotonic seconds `began`; late ones at once."""
+    def run(self, steps: Sequence[Step], pace: Pace) -> None:
+        """Take `steps` at their times; late ones at once."""
         for step in steps:
-            self._stopping.wait(max(0.0, began + step.at - time.monotonic()))
+            while not self._stopping.is_set() and (early_s := step.at - pace.passed_s) > 0:
+                self._stopping.wait(min(0.1, early_s))
             if self._stopping.is_set():
                 return
             self._take(step, self.phones[step.phone])

@@ -1,8 +1,9 @@
 """Which fault explains that something went otherwise: each is a question to the faults of the round."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from tests.soak.record import Fate, FaultRecord, Push, Struck
+from tests.soak.record import Fate, FaultRecord, Line, Push, Struck
 
 #: Seconds after its end for which a fault still shows: processes leave Redis and documents alone for five seconds,
 #: reconnect to RabbitMQ within five, and dial a provider again within five.
@@ -73,10 +74,11 @@ def failure_not_heard(push: Push, faults: Faults, failed_at: float) -> str | Non
 
 
 def lost_with_redis(push: Push, faults: Faults, until: float) -> str | None:
-    """Whether its wait was lost with Redis."""
-    if faults.between(push.published_at - 1.0, until, Struck.REDIS):
-        return "its wait was lost with Redis"
-    return None
+    """Whether the call's wait was not written, got lost, or could not be claimed at `until`."""
+    added = faults.between(push.published_at - 0.5, push.published_at + 1.0, Struck.REDIS)
+    kept = faults.between(push.published_at, until, Struck.REDIS, shows=False)
+    claimed = faults.between(until - 0.5, until + 1.0, Struck.REDIS)
+    return "its wait was lost with Redis" if added or kept or claimed else None
 
 
 def accepted_twice(push: Push, faults: Faults) -> str | None:
@@ -124,10 +126,17 @@ def answered_twice(push: Push, faults: Faults) -> str | None:
     return None
 
 
+def registered_before(push: Push, faults: Faults, registered_at: float) -> str | None:
+    """Why a call was answered by a registration from before it."""
+    if faults.between(registered_at, push.published_at, Struck.LISTENER, Struck.BROKER, Struck.REDIS):
+        return "its phone's registration had waited for its listener"
+    return None
+
+
 def not_registered(push: Push, faults: Faults, registered_at: float, deadline: float) -> str | None:
     """Why a call was not answered though its phone registered in time."""
-    if faults.between(push.published_at - 1.0, registered_at + 2.0, Struck.REDIS):
-        return "its wait was lost with Redis"
+    if lost := lost_with_redis(push, faults, registered_at):
+        return lost
     if faults.between(push.published_at, deadline, Struck.BROKER):
         return "RabbitMQ lost the registration or the answer"
     if faults.between(registered_at - 1.0, deadline, Struck.LISTENER):
@@ -158,4 +167,24 @@ def document_differs(at: float, faults: Faults, until: float) -> str | None:
         return "the registration was lost with RabbitMQ"
     if faults.between(at, until, Struck.REDIS):
         return "who owns the token was lost with Redis"
+    return None
+
+
+#: What is logged as an error, or with a traceback, where a server is away.
+_ERRORS: Sequence[tuple[re.Pattern[str], Struck]] = (
+    # Celery's own words when its connection broke.
+    (re.compile(r" Couldn't ack \d+, reason:"), Struck.BROKER),
+    (re.compile(r" Error cleaning up after event loop: "), Struck.BROKER),
+    (re.compile(r" consumer: Connection to broker lost\. "), Struck.BROKER),
+    (re.compile(r" consumer: Cannot connect to amqp://"), Struck.BROKER),
+    (re.compile(r" failure could not be answered "), Struck.BROKER),
+    (re.compile(r" call left unanswered "), Struck.REDIS),
+)
+
+
+def error(line: Line, faults: Faults) -> str | None:
+    """Why a process logged an error."""
+    for pattern, struck in _ERRORS:
+        if pattern.search(line.text) and faults.between(line.at - 1.0, line.at + 1.0, struck):
+            return f"{struck} was away"
     return None

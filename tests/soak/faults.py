@@ -1,17 +1,24 @@
-"""Carries out the faults of a plan: called from the main thread, because the kernel ends servers with their starter."""
+"""Carries out the faults of a plan.
+
+Servers are stopped and started by the main thread, because the kernel ends them with their starter; our own processes,
+which may take seconds to stop, by threads.
+"""
 
 import heapq
 import itertools
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from pusher.simulators.misbehaviour import GoAway
 from pusher.simulators.server import HTTP2Server
 from tests.acceptance.system import PATIENCE_S, System
-from tests.soak.plan import Fault, Strike
+from tests.soak.pace import Pace
+from tests.soak.plan import LASTS, Fault, Strike
 from tests.soak.record import FaultRecord, Struck
 from tests.support.couchdb import CouchDB
 from tests.support.rabbitmq import RabbitMQ
@@ -20,6 +27,8 @@ from tests.support.until import until
 
 WORKERS = ("worker-1", "worker-2")
 LISTENER, SECOND = "listener-1", "listener-2"
+_OF_LISTENERS = (Fault.LISTENER_KILLED, Fault.LISTENER_RESTARTED, Fault.SECOND_LISTENER)
+_OF_PROCESSES = (*_OF_LISTENERS, Fault.WORKER_KILLED, Fault.WORKER_RESTARTED, Fault.BOTH_WORKERS_KILLED)
 _USUAL_STREAMS = {"APNsSimulator": 1000, "FCMSimulator": 100}
 
 #: What ends a fault.
@@ -35,30 +44,41 @@ class Faults:
         self._redis = redis
         self._couchdb = couchdb
         self._turn = itertools.count()
+        self._closing = threading.Event()
+        #: One process of a kind after the other, however long it takes to stop.
+        self._locks = {target: threading.Lock() for target, _, _ in LASTS.values()}
+        self._threads = ThreadPoolExecutor(max_workers=len(WORKERS) + 2, thread_name_prefix="fault")
+        self._under_way: list[Future[None]] = []
         self._holders: dict[int, socket.socket] = {}
         self.records: list[FaultRecord] = []
         #: Processes that ended by themselves, or badly.
         self.ended: list[str] = []
 
-    def play(self, strikes: Sequence[Strike], began: float, seconds: float, tick: Callable[[], None]) -> None:
-        """Carry out `strikes`, counted from monotonic seconds `began`; `tick` is called every half second or so.
+    def play(self, strikes: Sequence[Strike], pace: Pace, seconds: float, tick: Callable[[], None]) -> None:
+        """Carry out `strikes` at `pace` for `seconds` seconds; `tick` is called every half second or so.
 
         All is repaired when it returns.
         """
         due: list[tuple[float, int, Callable[[], None]]] = []
         for strike in strikes:
-            heapq.heappush(due, (strike.at, next(self._turn), lambda strike=strike: self._strike(strike, due, began)))
-        while due or time.monotonic() < began + seconds:
+            heapq.heappush(due, (strike.at, next(self._turn), lambda strike=strike: self._strike(strike, due, pace)))
+        while due or pace.passed_s < seconds:
             tick()
             self._look()
-            passed = time.monotonic() - began
+            passed = pace.passed_s
             if due and due[0][0] <= passed:
                 heapq.heappop(due)[2]()
             else:
                 time.sleep(min(0.5, (due[0][0] if due else seconds) - passed) if (due or passed < seconds) else 0)
 
+        for done in self._under_way:
+            done.result()
+        self._under_way.clear()
+
     def close(self) -> None:
         """Let go of what was held."""
+        self._closing.set()
+        self._threads.shutdown()
         for holder in self._holders.values():
             holder.close()
 
@@ -70,20 +90,38 @@ class Faults:
                 self.ended.append(f"{name} ended by itself with {status}")
                 (self._system.start_worker if name in WORKERS else self._system.start_listener)(name)
 
-    def _strike(self, strike: Strike, due: list[tuple[float, int, Callable[[], None]]], began: float) -> None:
+    def _strike(self, strike: Strike, due: list[tuple[float, int, Callable[[], None]]], pace: Pace) -> None:
+        if strike.fault in _OF_PROCESSES:
+            self._under_way.append(self._threads.submit(self._strike_process, strike))
+            return
         since = time.time()
-        struck, end = self._begin(strike.fault)
+        struck, end = self._begin(strike.fault, pace)
 
         def repair() -> None:
             end()
             self.records.append(FaultRecord(kind=strike.fault, struck=struck, began=since, ended=time.time()))
 
         if strike.lasts_s:
-            heapq.heappush(due, (time.monotonic() - began + strike.lasts_s, next(self._turn), repair))
+            heapq.heappush(due, (pace.passed_s + strike.lasts_s, next(self._turn), repair))
         else:
             repair()
 
-    def _begin(self, fault: Fault) -> tuple[Struck, End]:
+    def _strike_process(self, strike: Strike) -> None:
+        with self._locks[LASTS[strike.fault][0]]:
+            self._strike_alone(strike)
+
+    def _strike_alone(self, strike: Strike) -> None:
+        since = time.time()
+        of_listener = strike.fault in _OF_LISTENERS
+        end = self._listener_fault(strike.fault) if of_listener else self._worker_fault(strike.fault)
+        self._closing.wait(strike.lasts_s)
+        if strike.fault is Fault.SECOND_LISTENER:
+            since = time.time()  # It strikes when it goes.
+        end()
+        struck = Struck.LISTENER if of_listener else Struck.WORKER
+        self.records.append(FaultRecord(kind=strike.fault, struck=struck, began=since, ended=time.time()))
+
+    def _begin(self, fault: Fault, pace: Pace) -> tuple[Struck, End]:
         match fault:
             case Fault.REDIS_FLUSHED | Fault.REDIS_AWAY | Fault.REDIS_HANGS:
                 return Struck.REDIS, self._redis_fault(fault)
@@ -92,15 +130,13 @@ class Faults:
             case Fault.DOCUMENTS_HANG:
                 return Struck.DOCUMENTS, _entered(self._couchdb.paused())
             case Fault.BROKER_RESTARTED | Fault.BROKER_KILLED | Fault.CONNECTIONS_CLOSED:
-                return Struck.BROKER, self._broker_fault(fault)
+                return Struck.BROKER, self._broker_fault(fault, pace)
             case Fault.APPLE_AWAY | Fault.APPLE_ONE_STREAM | Fault.APPLE_GOES_AWAY:
                 return Struck.APPLE, self._provider_fault(fault, self._system.stage.apns)
             case Fault.FIREBASE_AWAY | Fault.FIREBASE_ONE_STREAM | Fault.FIREBASE_RESETS:
                 return Struck.FIREBASE, self._provider_fault(fault, self._system.stage.fcm)
-            case Fault.LISTENER_KILLED | Fault.LISTENER_RESTARTED | Fault.SECOND_LISTENER:
-                return Struck.LISTENER, self._listener_fault(fault)
             case _:
-                return Struck.WORKER, self._worker_fault(fault)
+                raise AssertionError(f"{fault} strikes a process")
 
     def _redis_fault(self, fault: Fault) -> End:
         match fault:
@@ -113,7 +149,7 @@ class Faults:
             case _:
                 return _entered(self._redis.paused())
 
-    def _broker_fault(self, fault: Fault) -> End:
+    def _broker_fault(self, fault: Fault, pace: Pace) -> End:
         consuming = self._log_count(" INFO consuming ")
         match fault:
             case Fault.BROKER_RESTARTED:
@@ -124,7 +160,9 @@ class Faults:
                 self._rabbitmq.close_connections()
 
         def end() -> None:
+            pace.stand()
             self._rabbitmq.start()
+            pace.go()
             if self._system_has(LISTENER):
                 until(lambda: self._log_count(" INFO consuming ") >= consuming + 3, seconds=PATIENCE_S)
             until(lambda: self._system.proxy.consuming, seconds=PATIENCE_S)

@@ -4,8 +4,10 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from pusher.simulators import misbehaviour as be
 from pusher.simulators.ledger import ReceivedRequest, SeenConnection
@@ -39,27 +41,26 @@ class Logs:
         return by_call, errors
 
 
-def _sort(log: Iterable[str], process: str, by_call: dict[str, list[Line]], errors: list[Line]) -> None:
-    last = Line(at=0.0, process=process, text="")
-    for raw in iter(log.readline, ""):  # type: ignore[attr-defined]
+def _sort(log: TextIO, process: str, by_call: dict[str, list[Line]], errors: list[Line]) -> None:
+    """Add the lines of `log`. What has a traceback below it counts as an error whatever its level."""
+    last, in_traceback = Line(at=0.0, process=process, text=""), False
+    for raw in iter(log.readline, ""):
         matched = _LINE.match(raw)
         if matched is None:
-            if "Traceback (most recent call last)" in raw:
-                errors.append(Line(at=last.at, process=process, text=f"traceback after: {last.text}"))
-            elif errors and raw[:1] == " " and errors[-1].text.startswith("traceback after") and raw.strip():
-                errors[-1] = _longer(errors[-1], raw)
+            in_traceback = in_traceback or "Traceback (most recent call last)" in raw
+            if in_traceback:
+                if not errors or errors[-1] != last:
+                    errors.append(last)
+                # What stays is the traceback's last line.
+                last = errors[-1] = replace(last, text=f"{last.text.partition(' | ')[0]} | {raw.strip()[:400]}")
             continue
-        at = datetime.fromisoformat(matched[1]).timestamp()
-        last = Line(at=at, process=process, text=f" {matched[3][:400]} ")
+        in_traceback = False
+        last = Line(at=datetime.fromisoformat(matched[1]).timestamp(), process=process, text=f" {matched[3][:400]} ")
         call = _CALL.search(raw)
         if call is not None:
             by_call[call[0]].append(last)
         if matched[2] in ("ERROR", "CRITICAL"):
             errors.append(last)
-
-
-def _longer(error: Line, raw: str) -> Line:
-    return Line(at=error.at, process=error.process, text=(error.text + " | " + raw.strip())[-1500:])
 
 
 def pushes(

@@ -65,7 +65,10 @@ def reconcile(record: Record) -> list[Deviation]:
     found += _letters(record, faults)
     found += [Deviation(rule=Rule.PROCESSES, what=each, cause=None) for each in record.ended]
     found += [Deviation(rule=Rule.HTTP2, what=each, cause=None) for each in record.violations]
-    found += [Deviation(rule=Rule.ERRORS, what=f"{line.process}: {line.text}", cause=None) for line in record.errors]
+    found += [
+        Deviation(rule=Rule.ERRORS, what=f"{line.process}:{line.text}", cause=excuses.error(line, faults))
+        for line in record.errors
+    ]
     return found
 
 
@@ -132,8 +135,10 @@ def _answered(push: Push, faults: Faults, troubles: Sequence[float]) -> Iterator
     for answer in push.answers:
         what = f"answered {answer.said} and not {push.expect}"
         if answer.said == "registered":
-            if not any(push.published_at <= at <= answer.at for at in push.registered_at):
-                yield Deviation(rule=Rule.NOBODY_REGISTERED, what=what, cause=None, push=push)
+            before = max((at for at in push.registered_at if at <= answer.at), default=0.0)
+            if before < push.published_at - CLOCK_S:
+                cause = excuses.registered_before(push, faults, before)
+                yield Deviation(rule=Rule.NOBODY_REGISTERED, what=what, cause=cause, push=push)
         elif answer.said == "provider_unavailable":
             cause = excuses.failed(push, faults, answer.at, troubles)
             yield Deviation(rule=Rule.RIGHT_REASON, what="provider_unavailable", cause=cause, push=push)
@@ -160,7 +165,9 @@ def _documents(record: Record, faults: Faults) -> Iterator[Deviation]:
     for device in record.devices:
         yield from _document(device, Rule.DOCUMENT, faults)
     for device in record.devices_later:
-        yield from _document(device, Rule.DOCUMENT_LATER, None)
+        if device.dead_since is None:
+            # One whose app is removed does not register again.
+            yield from _document(device, Rule.DOCUMENT_LATER, None)
 
 
 def _document(device: DeviceRecord, rule: Rule, faults: Faults | None) -> Iterator[Deviation]:

@@ -25,7 +25,7 @@ class Summary:
     explained: Counter[tuple[Rule, str]] = field(default_factory=Counter)
     tolerated: Counter[Rule] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
-    found: int = 0
+    found: Counter[Rule] = field(default_factory=Counter)
 
     def add(self, record: Record, deviations: Sequence[Deviation]) -> None:
         """Add a round."""
@@ -39,7 +39,7 @@ class Summary:
             elif deviation.rule in self.known:
                 self.tolerated[deviation.rule] += 1
             else:
-                self.found += 1
+                self.found[deviation.rule] += 1
                 if len(self.findings) < TOLD:
                     self.findings.append("\n".join(_told(deviation, faults)))
 
@@ -62,10 +62,11 @@ class Summary:
         yield from _table("Explained", ((f"{rule}: {cause}", times) for (rule, cause), times in self.explained.items()))
         if self.tolerated:
             yield from _table("Known", self.tolerated.items())
-        yield f"Unexplained: {self.found}"
+        yield f"Unexplained: {self.found.total()}"
+        yield from (f"{times:8}  {rule}" for rule, times in self.found.items())
         yield from self.findings
-        if self.found > len(self.findings):
-            yield f"... and {self.found - len(self.findings)} more"
+        if self.found.total() > len(self.findings):
+            yield f"... and {self.found.total() - len(self.findings)} more"
 
 
 def _table(title: str, rows: Iterable[tuple[str, int]]) -> Iterator[str]:

@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from pusher.simulators.stage import AppKind, Stage
 from tests.acceptance.system import System
 from tests.integration.bus.broker import channel_to
 from tests.soak import gather
+from tests.soak.complaints import Complaints
 from tests.soak.driver import Driver, document_of, msg_id_in
 from tests.soak.faults import LISTENER, WORKERS, Faults
+from tests.soak.pace import Pace
 from tests.soak.plan import Plan
 from tests.soak.publisher import WatchedPublisher
 from tests.soak.record import Letter, Record
@@ -47,18 +50,20 @@ class World:
         self._system = System(folder, bus_url, redis.url, stage, WINDOW_S, couchdb.url)
         self._system.proxy = ProxySimulator(bus_url, publisher=self._publisher)
         self._logs = gather.Logs(folder)
+        self._complaints = Complaints()
         self._faults = Faults(self._system, rabbitmq, redis, couchdb)
         self._driver = Driver(stage, self._system.proxy, self._publisher)
 
     def start(self) -> None:
         """Start the processes, and have every phone known to Kazoo."""
-        first = self._driver.phones[0].handset
-        self._couchdb.create(Device(account_id=first.account_id, device_id=first.device_id).database)
+        self._couchdb.create(self._database)
         for phone in self._driver.phones:
             self._couchdb.put(self._database, document_of(phone.handset))
-        self._system.start_listener(LISTENER)
-        for name in WORKERS:
-            self._system.start_worker(name)
+        with ThreadPoolExecutor() as together:
+            starts = [together.submit(self._system.start_worker, name) for name in WORKERS]
+            starts.append(together.submit(self._system.start_listener, LISTENER))
+            for start in starts:
+                start.result()
         self._system.proxy.start()
         self._driver.register_all()
         self._settle()
@@ -70,18 +75,17 @@ class World:
     def close(self) -> None:
         """Stop all that runs."""
         self._driver.stop()
-        self._system.close()
         self._faults.close()
+        self._system.close()
+        self._complaints.close()
 
     def round(self, plan: Plan, say: Callable[[str], None]) -> Record:
         """Play `plan`, let it settle, and return what happened."""
-        began = time.monotonic()
-        driving = threading.Thread(target=self._driver.run, args=(plan.steps, began), name="driver")
+        pace = Pace()
+        driving = threading.Thread(target=self._driver.run, args=(plan.steps, pace), name="driver")
         driving.start()
         try:
-            self._faults.play(
-                plan.strikes, began, plan.seconds, _every(PROGRESS_EVERY_S, lambda: say(self._progress()))
-            )
+            self._faults.play(plan.strikes, pace, plan.seconds, _every(PROGRESS_EVERY_S, lambda: say(self._progress())))
         finally:
             if sys.exc_info()[0] is not None:
                 self._driver.stop()
@@ -101,7 +105,7 @@ class World:
 
     def _settle(self) -> None:
         """Return when no call waits and no message is in any queue or hand, or when that takes too long."""
-        over = max((each.call.requested_at for each in self._driver.placed), default=0.0) + 2 * WINDOW_S
+        over = max((each.call.requested_at for each in self._driver.placed), default=0.0) + WINDOW_S + 2.0
         until(lambda: time.monotonic() > over, seconds=3 * WINDOW_S)
         until(lambda: self._messages() == 0, seconds=SETTLE_S, what="no message is in any queue or hand")
 
@@ -131,7 +135,7 @@ class World:
             devices=devices,
             devices_later=later,
             letters=letters,
-            errors=tuple(errors),
+            errors=(*errors, *self._complaints.taken()),
             ended=ended,
             violations=tuple(map(str, (*self._stage.apns.violations, *self._stage.fcm.violations))),
         )
