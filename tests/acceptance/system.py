@@ -46,6 +46,7 @@ class System:
             "PUSHER_CA_FILE": str(stage.authority.ca_file),
             "PUSHER_WAKE_WINDOW_S": str(wake_window_s),
         }
+        self.patience_s = PATIENCE_S
         self.proxy = ProxySimulator(bus_url)
         self._running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
         self.documents: CouchDBDocuments | SQLiteDocuments
@@ -75,7 +76,7 @@ class System:
         """End process `name` with a signal and return its exit status."""
         process, output = self._running.pop(name)
         process.send_signal(number)
-        status = process.wait(PATIENCE_S)
+        status = process.wait(self.patience_s)
         output.close()
         return status
 
@@ -95,10 +96,19 @@ class System:
         """Tell whether process `name` still runs."""
         return self._running[name][0].poll() is None
 
-    def log(self, name: str) -> str:
-        """Return what process `name` printed since the system was made."""
+    def log(self, name: str, since: int = 0) -> str:
+        """Return what process `name` printed since the system was made, or since its log had `since` bytes."""
         path = self.folder / f"{name}.log"
-        return path.read_text() if path.exists() else ""
+        if not path.exists():
+            return ""
+        with path.open("rb") as log:
+            log.seek(since)
+            return log.read().decode(errors="replace")
+
+    def log_size(self, name: str) -> int:
+        """Return how many bytes process `name` printed so far."""
+        path = self.folder / f"{name}.log"
+        return path.stat().st_size if path.exists() else 0
 
     def command_lines(self) -> list[str]:
         """Return what `ps` shows of the processes."""
@@ -127,7 +137,7 @@ class System:
 
     def _start(self, name: str, *command: str, until_logged: tuple[str, int]) -> None:
         text, times = until_logged
-        before = self.log(name).count(text)
+        before = self.log_size(name)
         output = (self.folder / f"{name}.log").open("ab")
         process = subprocess.Popen(
             [str(BIN / command[0]), *command[1:]],
@@ -137,7 +147,7 @@ class System:
             stderr=subprocess.STDOUT,
         )
         self._running[name] = process, output
-        until(lambda: self.log(name).count(text) >= before + times, seconds=PATIENCE_S)
+        until(lambda: self.log(name, before).count(text) >= times, seconds=self.patience_s, what=f"{name} is ready")
 
 
 @contextmanager

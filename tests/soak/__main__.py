@@ -3,7 +3,10 @@
 import math
 import random
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
@@ -19,13 +22,14 @@ ROUND_S = 180.0
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--minutes", type=click.FloatRange(min=0.2), default=10.0, show_default=True, help="Length of the load.")
 @click.option("--seed", type=int, help="Repeats the plan of a run; chosen and told where it is not given.")
+@click.option("--logs", type=click.Path(path_type=Path, file_okay=False), help="A new folder to keep the logs in.")
 @click.option(
     "--known",
     multiple=True,
     type=click.Choice([rule.name.lower().replace("_", "-") for rule in Rule]),
     help="Count breaches of this rule without failing: a defect that is known.",
 )
-def main(minutes: float, seed: int | None, known: tuple[str, ...]) -> None:
+def main(minutes: float, seed: int | None, logs: Path | None, known: tuple[str, ...]) -> None:
     """Send pushes and registrations while faults strike, and see that the ledger reconciles.
 
     \b
@@ -43,7 +47,11 @@ def main(minutes: float, seed: int | None, known: tuple[str, ...]) -> None:
     def say(what: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {what}", flush=True)
 
-    with own_world() as world:
+    with ExitStack() as stack:
+        if logs is None:
+            logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pusher-soak-")))
+        logs.mkdir(parents=True, exist_ok=True)
+        world = stack.enter_context(own_world(logs))
         for number in range(rounds):
             plan = Plan.of(seed, minutes * 60 / rounds, round_number=number)
             say(f"round {number + 1} of {rounds}: {len(plan.steps)} steps, {len(plan.strikes)} faults")

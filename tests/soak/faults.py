@@ -16,7 +16,7 @@ from contextlib import ExitStack
 
 from pusher.simulators.misbehaviour import GoAway
 from pusher.simulators.server import HTTP2Server
-from tests.acceptance.system import PATIENCE_S, System
+from tests.acceptance.system import System
 from tests.soak.pace import Pace
 from tests.soak.plan import LASTS, Fault, Strike
 from tests.soak.record import FaultRecord, Struck
@@ -29,6 +29,8 @@ WORKERS = ("worker-1", "worker-2")
 LISTENER, SECOND = "listener-1", "listener-2"
 _OF_LISTENERS = (Fault.LISTENER_KILLED, Fault.LISTENER_RESTARTED, Fault.SECOND_LISTENER)
 _OF_PROCESSES = (*_OF_LISTENERS, Fault.WORKER_KILLED, Fault.WORKER_RESTARTED, Fault.BOTH_WORKERS_KILLED)
+#: By what of theirs is struck.
+_PROCESSES = {"workers": WORKERS, "listeners": (LISTENER,), "second listener": (SECOND,)}
 _USUAL_STREAMS = {"APNsSimulator": 1000, "FCMSimulator": 100}
 
 #: What ends a fault.
@@ -83,11 +85,18 @@ class Faults:
             holder.close()
 
     def _look(self) -> None:
-        """Start again whatever ended by itself, and note it."""
-        for name in self._system.running:
+        """Start again whatever ended by itself, and note it; not while a fault has processes of that kind in hand."""
+        for target, names in _PROCESSES.items():
+            if self._locks[target].acquire(blocking=False):
+                try:
+                    self._revive([name for name in names if name in self._system.running])
+                finally:
+                    self._locks[target].release()
+
+    def _revive(self, names: Sequence[str]) -> None:
+        for name in names:
             if not self._system.alive(name):
-                status = self._system.stop(name)
-                self.ended.append(f"{name} ended by itself with {status}")
+                self.ended.append(f"{name} ended by itself with {self._system.stop(name)}")
                 (self._system.start_worker if name in WORKERS else self._system.start_listener)(name)
 
     def _strike(self, strike: Strike, due: list[tuple[float, int, Callable[[], None]]], pace: Pace) -> None:
@@ -150,7 +159,7 @@ class Faults:
                 return _entered(self._redis.paused())
 
     def _broker_fault(self, fault: Fault, pace: Pace) -> End:
-        consuming = self._log_count(" INFO consuming ")
+        before = self._system.log_size(LISTENER)
         match fault:
             case Fault.BROKER_RESTARTED:
                 self._rabbitmq.stop()
@@ -163,9 +172,10 @@ class Faults:
             pace.stand()
             self._rabbitmq.start()
             pace.go()
-            if self._system_has(LISTENER):
-                until(lambda: self._log_count(" INFO consuming ") >= consuming + 3, seconds=PATIENCE_S)
-            until(lambda: self._system.proxy.consuming, seconds=PATIENCE_S)
+            # Not where a fault has the listener away.
+            if LISTENER in self._system.running:
+                until(lambda: self._consuming(before), seconds=self._system.patience_s, what="the listener consumes")
+            until(lambda: self._system.proxy.consuming, seconds=self._system.patience_s, what="the proxy consumes")
 
         return end
 
@@ -214,11 +224,10 @@ class Faults:
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(("127.0.0.1", port))
 
-    def _log_count(self, text: str) -> int:
-        return self._system.log(LISTENER).count(text)
-
-    def _system_has(self, name: str) -> bool:
-        return name in self._system.running
+    def _consuming(self, since: int) -> bool:
+        """Tell whether the listener consumes all three queues again, or has been taken away meanwhile."""
+        log = self._system.log(LISTENER, since)
+        return log.count(" INFO consuming ") >= 3 or LISTENER not in self._system.running
 
 
 def _nothing() -> None:

@@ -38,6 +38,7 @@ class Rule(StrEnum):
     LETTERS = "pusher.dead holds only what was sent malformed or came too late"
     PROCESSES = "no process ends by itself"
     ERRORS = "no error of ours is in a log"
+    SETTLED = "no message stays in a queue or in hand"
     HTTP2 = "the HTTP/2 client keeps the rules"
 
 
@@ -64,6 +65,7 @@ def reconcile(record: Record) -> list[Deviation]:
     found += _documents(record, faults)
     found += _letters(record, faults)
     found += [Deviation(rule=Rule.PROCESSES, what=each, cause=None) for each in record.ended]
+    found += [Deviation(rule=Rule.SETTLED, what=each, cause=None) for each in record.left]
     found += [Deviation(rule=Rule.HTTP2, what=each, cause=None) for each in record.violations]
     found += [
         Deviation(rule=Rule.ERRORS, what=f"{line.process}:{line.text}", cause=excuses.error(line, faults))

@@ -14,7 +14,7 @@ from h2.errors import ErrorCodes
 from pusher.simulators import misbehaviour as be
 
 #: Steps a second: calls, registrations and what else phones and apps do.
-STEPS_PER_S = 30.0
+STEPS_PER_S = 20.0
 #: Seconds between two faults, on average.
 FAULT_EVERY_S = 3.5
 #: Phones; each tenth sleeps too deeply to wake, another tenth loses its token now and then.

@@ -160,5 +160,7 @@ class Record:
     errors: tuple[Line, ...] = ()
     #: Processes that ended by themselves, or with an exit status that is not 0 when told to end.
     ended: tuple[str, ...] = ()
+    #: Queues that did not get empty when nothing was wrong any more.
+    left: tuple[str, ...] = ()
     #: What our HTTP/2 client did that no client may.
     violations: tuple[str, ...] = ()

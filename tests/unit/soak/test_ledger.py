@@ -274,7 +274,8 @@ def test_a_dead_letter_is_a_finding_unless_it_was_meant_or_expired_while_no_list
     assert explained(deviations(GOOD, letters=(expired,), faults=away), Rule.LETTERS)
 
 
-def test_processes_that_end_and_rules_that_the_client_breaks_are_findings():
+def test_processes_that_end_messages_that_stay_and_rules_that_the_client_breaks_are_findings():
+    assert not explained(deviations(left=("push.apple",)), Rule.SETTLED)
     assert not explained(deviations(ended=("worker-1 ended by itself with 1",)), Rule.PROCESSES)
     assert not explained(deviations(violations=("stream over limit",)), Rule.HTTP2)
 
