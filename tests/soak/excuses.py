@@ -173,7 +173,8 @@ def document_differs(at: float, faults: Faults, until: float) -> str | None:
 #: What is logged as an error, or with a traceback, where a server is away.
 _ERRORS: Sequence[tuple[re.Pattern[str], Struck]] = (
     # Celery's own words when its connection broke.
-    (re.compile(r" Couldn't ack \d+, reason:"), Struck.BROKER),
+    (re.compile(r" Couldn't (ack|reject) \d+, reason:"), Struck.BROKER),
+    (re.compile(r" Task pusher\.[a-z.]+\[[0-9a-f-]+\] reject requeue=True: "), Struck.BROKER),
     (re.compile(r" Error cleaning up after event loop: "), Struck.BROKER),
     (re.compile(r" consumer: Connection to broker lost\. "), Struck.BROKER),
     (re.compile(r" consumer: Cannot connect to amqp://"), Struck.BROKER),

@@ -172,10 +172,12 @@ class Plan:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, seed: int, seconds: float, *, round_number: int = 0) -> Self:
-        """Return the plan for `seconds` seconds."""
+    def of(cls, seed: int, seconds: float, *, round_number: int = 0, fault_every_s: float = FAULT_EVERY_S) -> Self:
+        """Return the plan for `seconds` seconds, with faults `fault_every_s` seconds apart on average."""
         rng = random.Random(f"{seed} {round_number}")
-        return cls(seconds=seconds, strikes=tuple(_strikes(rng, seconds)), steps=tuple(_steps(rng, seconds)))
+        return cls(
+            seconds=seconds, strikes=tuple(_strikes(rng, seconds, fault_every_s)), steps=tuple(_steps(rng, seconds))
+        )
 
 
 def role_of(phone: int) -> Role:
@@ -183,7 +185,7 @@ def role_of(phone: int) -> Role:
     return {0: Role.SLEEPS, 1: Role.REINSTALLED}.get(phone % 10, Role.WAKES)
 
 
-def _strikes(rng: random.Random, seconds: float) -> Iterator[Strike]:
+def _strikes(rng: random.Random, seconds: float, every_s: float) -> Iterator[Strike]:
     """Every kind once before any comes again; nothing is struck again before it had two seconds to recover."""
     deck: list[Fault] = []
     free_at: dict[str, float] = {}
@@ -197,7 +199,7 @@ def _strikes(rng: random.Random, seconds: float) -> Iterator[Strike]:
             lasts_s = min(rng.uniform(least_s, most_s), seconds - at)
             free_at[target] = at + lasts_s + 2.0
             yield Strike(at=at, fault=fault, lasts_s=lasts_s)
-        at += rng.uniform(0.4, 1.6) * FAULT_EVERY_S
+        at += rng.uniform(0.4, 1.6) * every_s
 
 
 def _steps(rng: random.Random, seconds: float) -> Iterator[Step]:

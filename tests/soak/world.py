@@ -41,14 +41,23 @@ class World:
     """Everything runs; `round` plays a plan and tells what happened."""
 
     def __init__(
-        self, folder: Path, bus_url: str, rabbitmq: RabbitMQ, redis: RedisServer, couchdb: CouchDB, stage: Stage
+        self,
+        folder: Path,
+        bus_url: str,
+        *,
+        rabbitmq: RabbitMQ,
+        redis: RedisServer,
+        couchdb: CouchDB,
+        stage: Stage,
+        window_s: float,
     ) -> None:
+        self._window_s = window_s
         self._rabbitmq = rabbitmq
         self._couchdb = couchdb
         self._bus_url = bus_url
         self._stage = stage
         self._publisher = stage.publisher = WatchedPublisher(bus_url)
-        self._system = System(folder, bus_url, redis.url, stage, WINDOW_S, couchdb.url)
+        self._system = System(folder, bus_url, redis.url, stage, window_s, couchdb.url)
         # Processes start while RabbitMQ restarts, and all of it on two cores.
         self._system.patience_s = PATIENCE_S
         self._system.proxy = ProxySimulator(bus_url, publisher=self._publisher)
@@ -111,8 +120,8 @@ class World:
 
     def _settle(self) -> None:
         """Return when no call waits and no message is in any queue or hand; what stays for too long is kept as left."""
-        over = max((each.call.requested_at for each in self._driver.placed), default=0.0) + WINDOW_S + 2.0
-        until(lambda: time.monotonic() > over, seconds=3 * WINDOW_S)
+        over = max((each.call.requested_at for each in self._driver.placed), default=0.0) + self._window_s + 2.0
+        until(lambda: time.monotonic() > over, seconds=3 * self._window_s + 10.0)
         patience = time.monotonic() + SETTLE_S
         # Not as often as `until` would ask: the broker has other things to do.
         while (left := self._messages()) and time.monotonic() < patience:
@@ -142,7 +151,7 @@ class World:
         ended, self._faults.ended = tuple(self._faults.ended), []
         left, self._left = tuple(self._left), []
         return Record(
-            window_s=WINDOW_S,
+            window_s=self._window_s,
             faults=faults,
             pushes=made,
             devices=devices,
@@ -197,11 +206,21 @@ def _every(seconds: float, do: Callable[[], None]) -> Callable[[], None]:
 
 
 @contextmanager
-def running_world(folder: Path, rabbitmq: RabbitMQ, redis: RedisServer, couchdb: CouchDB) -> Iterator[World]:
+def running_world(
+    folder: Path, rabbitmq: RabbitMQ, redis: RedisServer, couchdb: CouchDB, *, window_s: float = WINDOW_S
+) -> Iterator[World]:
     """Yield a world on servers that run and are empty."""
     with rabbitmq.vhost() as bus_url, Stage(folder / "stage", bus_url) as stage:
         (folder / "system").mkdir()
-        world = World(folder / "system", bus_url, rabbitmq, redis, couchdb, stage)
+        world = World(
+            folder / "system",
+            bus_url,
+            rabbitmq=rabbitmq,
+            redis=redis,
+            couchdb=couchdb,
+            stage=stage,
+            window_s=window_s,
+        )
         try:
             world.start()
             yield world
