@@ -44,6 +44,9 @@ task_routes = {"pusher.devices.*": {"queue": "devices"}}
 
 # A worker holds as many messages as it has threads: with more, a call would wait here while another worker is free.
 worker_prefetch_multiplier = 1
+# Reduced after a lost connection, it would be restored by a pool thread, which reads the event loop's connection for
+# the broker's word. Two readers tear a frame apart (docs/decisions/0013): the worker hangs, with calls in its hands.
+worker_enable_prefetch_count_reduction = False
 worker_pool = "threads"
 worker_concurrency = 100
 # For Flower. Arguments in events are redacted by `tasks/redacted.py`.

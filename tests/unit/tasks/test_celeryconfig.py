@@ -66,6 +66,7 @@ def test_a_task_is_acknowledged_when_it_ended(load) -> None:
     assert config.task_reject_on_worker_lost is True
     assert config.worker_cancel_long_running_tasks_on_connection_loss is False
     assert config.worker_prefetch_multiplier == 1
+    assert config.worker_enable_prefetch_count_reduction is False
 
 
 def test_workers_are_threads_that_look_after_their_connection(load) -> None:
