@@ -9,6 +9,7 @@ from tests.soak.record import Fate, FaultRecord, Line, Push, Struck
 #: reconnect to RabbitMQ within five, and dial a provider again within five.
 SHOWS_FOR_S: Mapping[Struck, float] = {
     Struck.WORKER: 1.0,
+    Struck.WORKERS: 1.0,
     Struck.LISTENER: 1.0,
     Struck.BROKER: 6.0,
     Struck.REDIS: 6.0,
@@ -20,6 +21,8 @@ SHOWS_FOR_S: Mapping[Struck, float] = {
 IN_HAND_S = 6.0
 #: Seconds between the acceptance and the mark in Redis, in which a killed worker forgets it.
 UNMARKED_S = 1.0
+#: Seconds before a deadline in which it is too late to take up a push, and to wake its phone.
+TOO_LATE_S = 2.0
 #: Seconds that a message may lie in its queue at the broker before somebody takes it.
 IN_QUEUE_S = 3.0
 #: Seconds for which trouble at a provider may answer calls of others for it: a breaker that is open.
@@ -40,6 +43,17 @@ class Faults:
                 return fault
         return None
 
+    def began(self, since: float, until: float, *whom: Struck) -> bool:
+        """Tell whether a fault struck one of `whom` between two times."""
+        return any(fault.struck in whom and since <= fault.began <= until for fault in self._faults)
+
+    def lasted(self, since: float, until: float, *whom: Struck) -> bool:
+        """Tell whether one of `whom` was away from before `until` to about then, or longer, after `since`."""
+        return any(
+            fault.struck in whom and fault.began <= until and fault.ended >= max(since, until - TOO_LATE_S)
+            for fault in self._faults
+        )
+
     def around(self, push: Push) -> list[FaultRecord]:
         """Return those that may concern `push`, for its timeline."""
         until = max([push.published_at + 30.0, *push.accepted_at, *(answer.at for answer in push.answers)])
@@ -54,10 +68,15 @@ def never_came(push: Push, faults: Faults, deadline: float) -> str | None:
         return "no queue took its push_req after a restart of RabbitMQ"
     if faults.between(push.published_at, push.published_at + IN_QUEUE_S, Struck.BROKER):
         return "lost with RabbitMQ, where Kamailio's messages are transient"
-    if faults.between(push.published_at, deadline, Struck.LISTENER):
+    if faults.lasted(push.published_at, deadline, Struck.LISTENER):
         return "its deadline passed while no listener took it"
-    if faults.between(push.published_at, deadline, Struck.WORKER):
-        return "its deadline passed while its worker was away"
+    if faults.lasted(push.published_at, deadline, Struck.WORKERS):
+        return "its deadline passed while no worker took it"
+    if faults.began(deadline - IN_HAND_S, deadline, Struck.WORKER, Struck.WORKERS) and push.requests:
+        return "its worker was killed when it was late already"
+    retried = any(" push will be retried " in line.text for line in push.lines)
+    if retried and faults.between(push.published_at, deadline, Struck.WORKER):
+        return "its deadline passed while a worker that stopped held its retry"
     if faults.between(push.published_at, deadline, Struck.BROKER):
         return "its deadline passed while RabbitMQ was away"
     return None
@@ -68,7 +87,7 @@ def failure_not_heard(push: Push, faults: Faults, failed_at: float) -> str | Non
     if faults.between(failed_at - 1.0, failed_at + 1.0, Struck.BROKER):
         return "RabbitMQ was away, or the proxy's queue with it"
     # Between the claim and the publication, which may wait for its confirmation.
-    if faults.between(failed_at - 1.0, failed_at + 1.0, Struck.WORKER, shows=False):
+    if faults.began(failed_at - 0.1, failed_at + 1.0, Struck.WORKER, Struck.WORKERS):
         return "its worker was killed while it answered"
     return None
 
@@ -88,12 +107,13 @@ def accepted_twice(push: Push, faults: Faults) -> str | None:
         return "the answer to its request was lost"
     if _connection_broke(push, first):
         return "its connection broke before the answer was read"
-    redelivered = faults.between(first - IN_HAND_S, last, Struck.WORKER, Struck.LISTENER, Struck.BROKER)
+    workers = Struck.WORKER, Struck.WORKERS
+    redelivered = faults.between(first - IN_HAND_S, last, *workers, Struck.LISTENER, Struck.BROKER)
     if redelivered is None:
         return None
     if faults.between(first - 1.0, last, Struck.REDIS):
         return f"delivered again ({redelivered.kind}), and its mark lost with Redis"
-    if faults.between(first - UNMARKED_S, first + UNMARKED_S, Struck.WORKER, shows=False):
+    if faults.began(first - 0.1, first + UNMARKED_S, *workers):
         return "its worker was killed before it could mark it"
     if (
         faults.between(first - IN_HAND_S, first + UNMARKED_S, Struck.BROKER, Struck.LISTENER)
@@ -139,8 +159,10 @@ def not_registered(push: Push, faults: Faults, registered_at: float, deadline: f
         return lost
     if faults.between(push.published_at, deadline, Struck.BROKER):
         return "RabbitMQ lost the registration or the answer"
-    if faults.between(registered_at - 1.0, deadline, Struck.LISTENER):
-        return "its listener was away, or killed between claim and answer"
+    if faults.lasted(registered_at, deadline, Struck.LISTENER):
+        return "no listener took the registration in time"
+    if faults.began(registered_at - 0.1, registered_at + 1.0, Struck.LISTENER):
+        return "its listener was killed between claim and answer"
     return None
 
 
@@ -153,7 +175,8 @@ def failed(push: Push, faults: Faults, answered_at: float, troubles: Iterable[fl
         return "its provider was away or slow"
     if any(answered_at - TROUBLE_S <= at <= answered_at for at in troubles):
         return "its provider was in trouble"
-    late = faults.between(push.published_at, answered_at, Struck.WORKER, Struck.BROKER, Struck.LISTENER)
+    whom = Struck.WORKER, Struck.WORKERS, Struck.BROKER, Struck.LISTENER
+    late = faults.between(push.published_at, answered_at, *whom)
     if late is not None:
         return f"it came too late to its worker ({late.kind})"
     if faults.between(push.published_at, answered_at, Struck.DOCUMENTS):

@@ -127,7 +127,8 @@ class Faults:
         if strike.fault is Fault.SECOND_LISTENER:
             since = time.time()  # It strikes when it goes.
         end()
-        struck = Struck.LISTENER if of_listener else Struck.WORKER
+        workers = Struck.WORKERS if strike.fault is Fault.BOTH_WORKERS_KILLED else Struck.WORKER
+        struck = Struck.LISTENER if of_listener else workers
         self.records.append(FaultRecord(kind=strike.fault, struck=struck, began=since, ended=time.time()))
 
     def _begin(self, fault: Fault, pace: Pace) -> tuple[Struck, End]:

@@ -18,7 +18,9 @@ class Fate(StrEnum):
 class Struck(StrEnum):
     """Whom a fault took away."""
 
+    #: One of two: the other goes on.
     WORKER = "worker"
+    WORKERS = "all workers"
     LISTENER = "listener"
     BROKER = "RabbitMQ"
     REDIS = "Redis"

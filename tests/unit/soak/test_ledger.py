@@ -105,17 +105,24 @@ def test_what_is_as_it_should_be_is_no_finding(push):
         (replace(VANISHED, fate=Fate.RETURNED), ()),
         (VANISHED, (fault(Struck.BROKER, 1.0),)),
         (VANISHED, (fault(Struck.LISTENER, -1.0, 9.0),)),
-        (VANISHED, (fault(Struck.WORKER, 0.0, 8.0),)),
+        (VANISHED, (fault(Struck.WORKERS, 0.0, 8.0),)),
+        (replace(VANISHED, lines=(line(1.0, "push will be retried"),)), (fault(Struck.WORKER, 0.0, 8.0),)),
+        (replace(VANISHED, requests=(Request(at=T + 0.1),)), (fault(Struck.WORKER, 5.0),)),
     ],
-    ids=["unconfirmed", "given back", "lost with the broker", "no listener", "no worker"],
+    ids=["unconfirmed", "given back", "lost with the broker", "no listener", "no worker", "held retry", "killed late"],
 )
 def test_a_push_that_vanished_is_a_finding_unless_a_fault_explains_it(push, faults):
     assert explained(deviations(push, faults=faults), Rule.HANDLED)
     assert not explained(deviations(VANISHED), Rule.HANDLED)
 
 
-@pytest.mark.parametrize("struck", [Struck.REDIS, Struck.DOCUMENTS, Struck.APPLE, Struck.FIREBASE])
-def test_neither_redis_nor_documents_nor_a_provider_explain_a_push_that_vanished(struck):
+def test_a_listener_or_workers_that_were_back_in_time_do_not_explain_a_push_that_vanished():
+    for struck in (Struck.LISTENER, Struck.WORKERS):
+        assert not explained(deviations(VANISHED, faults=(fault(struck, 0.0, 3.0),)), Rule.HANDLED)
+
+
+@pytest.mark.parametrize("struck", [Struck.WORKER, Struck.REDIS, Struck.DOCUMENTS, Struck.APPLE, Struck.FIREBASE])
+def test_neither_one_worker_nor_redis_nor_documents_nor_a_provider_explain_a_push_that_vanished(struck):
     assert not explained(deviations(VANISHED, faults=(fault(struck, 0.0, 8.0),)), Rule.HANDLED)
 
 
@@ -220,6 +227,8 @@ def test_a_registration_in_time_without_an_answer_is_a_finding_unless_a_fault_lo
     assert not found(fault(Struck.REDIS, -3.0))
     assert not found(fault(Struck.BROKER, 0.05))
     assert not found(fault(Struck.LISTENER, 0.1))
+    assert found(fault(Struck.LISTENER, -2.0, 4.0))
+    assert not found(fault(Struck.LISTENER, -2.0, 9.0))
 
 
 def test_a_registration_that_came_too_late_or_never_needs_no_answer():
