@@ -5,12 +5,20 @@ import os
 from kombu import Exchange, Queue
 
 from pusher.bus.connection import transport_options
+from pusher.bus.tls import TLS
+from pusher.errors import SettingsInvalid
 from pusher.push.app import ProviderName
 from pusher.settings import broker_url as _broker_url
 
 broker_url = _broker_url(os.environ)
 # Tasks are confirmed: new ones by tasks/enqueue.py, retries by tasks/confirmed.py. Nothing else may wait for that.
 broker_transport_options = transport_options(broker_url, confirm=False)
+try:
+    # For `amqps://`: our trust, in place of Celery's.
+    broker_use_ssl = TLS.of(broker_url, os.environ.get("PUSHER_CA_FILE") or None) or False
+except SettingsInvalid as error:
+    # One line, where any other exception would end Celery's commands with a traceback.
+    raise SystemExit(f"Error: {error}") from error
 broker_connection_retry_on_startup = True
 broker_connection_timeout = 4
 broker_connection_max_retries = None

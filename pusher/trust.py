@@ -1,6 +1,7 @@
-"""Whom TLS connections to providers and CouchDB trust: the system's authorities and those of `PUSHER_CA_FILE`.
+"""Whom every TLS connection trusts: the system's authorities and those of `PUSHER_CA_FILE`.
 
-The same for the HTTP/2 client and for `requests`, which by itself trusts certifi or what REQUESTS_CA_BUNDLE names.
+The same for the HTTP/2 client, brokers, Redis, and `requests`, which by itself trusts certifi or what
+REQUESTS_CA_BUNDLE names.
 """
 
 import socket
@@ -38,6 +39,20 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
             problem = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
             raise SettingsInvalid("PUSHER_CA_FILE", f"{ca_file}: {problem}") from error
     return context
+
+
+def tls_problem(error: OSError) -> str:
+    """Return on one line why there is no TLS with a server, and what an operator may look at."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
+        case TimeoutError():
+            return "no answer to the TLS handshake: does it speak TLS there?"
+        case ssl.SSLEOFError() | ConnectionResetError() | BrokenPipeError():
+            return "it ended the connection during the TLS handshake"
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
+            return "it does not speak TLS there"
+    return f"TLS failed: {getattr(error, 'reason', None) or error.strerror or type(error).__name__}"
 
 
 def session(ca_file: str | None, proxy_url: str | None) -> requests.Session:

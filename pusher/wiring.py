@@ -12,6 +12,7 @@ from redis import Redis
 from pusher.bus.consumer import BusConsumer
 from pusher.bus.listener import Listener, settings_watcher
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.tls import TLS
 from pusher.documents.couchdb import CouchDBDocuments
 from pusher.documents.sealed import SecretKeys
 from pusher.documents.sqlite import SQLiteDocuments
@@ -51,13 +52,16 @@ class Edges:
     system_config: SystemConfig
     waits: RedisWaits
     publisher: BusPublisher
+    #: How the bus is spoken to, None where it is without TLS.
+    bus_tls: TLS | None
 
     @classmethod
     def of(cls, settings: Settings, redis_client: Redis | None = None) -> Self:
         """Return the edges that `settings` name; the demo brings a Redis of its own. Raises `SettingsInvalid`."""
         documents = _documents(settings)
         keys = SecretKeys(settings.secret_keys)
-        client = connect(settings.redis_url) if redis_client is None else redis_client
+        client = connect(settings.redis_url, ca_file=settings.ca_file) if redis_client is None else redis_client
+        bus_tls = TLS.of(settings.bus_url, settings.ca_file)
         return cls(
             settings=settings,
             redis=client,
@@ -65,7 +69,8 @@ class Edges:
             secret_keys=keys,
             documents=documents,
             system_config=SystemConfig(documents, zone=settings.zone, keys=keys),
-            publisher=BusPublisher(settings.bus_url, settings.node),
+            publisher=BusPublisher(settings.bus_url, settings.node, tls=bus_tls),
+            bus_tls=bus_tls,
         )
 
     def __enter__(self) -> Self:
@@ -117,6 +122,7 @@ def listener(edges: Edges, enqueue_calls: Enqueue, enqueue_changes: Enqueue) -> 
         ),
         settings_changed=edges.system_config.drop,
         wake_window_s=edges.settings.wake_window_s,
+        tls=edges.bus_tls,
     )
 
 
@@ -174,6 +180,7 @@ class WorkerFlows:
                 edges.settings.bus_url,
                 publisher=edges.publisher,
                 settings_changed=edges.system_config.drop,
+                tls=edges.bus_tls,
             ),
         )
 

@@ -10,21 +10,23 @@ two readers tear a frame apart: the loop then spins for ever and a worker's call
 from typing import Any
 
 from celery.app.amqp import AMQP
-from kombu import Connection, pools
+from kombu import pools
 
 from pusher.bus.connection import transport_options
+from pusher.bus.tls import TrustingConnection
 
 #: Seconds between two attempts to reach the broker, at most.
 RECONNECT_S = 2.0
 
 
-class QuickConnection(Connection):  # type: ignore[misc]
+class QuickConnection(TrustingConnection):
     """Celery's own connection waits longer with each attempt, up to half a minute: calls would die meanwhile."""
 
-    def ensure_connection(self, *args: Any, **options: Any) -> Connection:
+    def ensure_connection(self, *args: Any, **options: Any) -> TrustingConnection:
         """Connect, trying again at distances of half a second to `RECONNECT_S`; the arguments are kombu's."""
         pace = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": RECONNECT_S}
-        return super().ensure_connection(*args, **pace | options)
+        super().ensure_connection(*args, **pace | options)
+        return self
 
 
 class ConfirmedAMQP(AMQP):  # type: ignore[misc]

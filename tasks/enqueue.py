@@ -26,7 +26,7 @@ class CeleryEnqueue:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._publisher = ConfirmedPublisher(app.conf.broker_url, self._declare)
+        self._publisher = ConfirmedPublisher(app.conf.broker_url, self._declare, tls=app.conf.broker_use_ssl or None)
 
     def push(self, *notifications: Notification) -> None:
         """Enqueue on the provider's queue; the workers drop it once its deadline passed. Raises `BusUnavailable`."""

@@ -18,10 +18,10 @@ MAY_IMPORT = {
     "tasks": {"tasks", "wiring", "bus"} | PURE | GROUND,
     "simulators": {"simulators", "bus"} | PURE | GROUND,
     "wiring": {"ports", "flows", "trust"} | EDGES | PURE | GROUND,
-    "bus": {"bus"} | PURE | GROUND,
+    "bus": {"bus", "trust"} | PURE | GROUND,
     "http2": {"http2", "trust"} | GROUND,
     "providers": {"providers", "http2", "trust", "ports"} | PURE | GROUND,
-    "stores": {"stores", "ports"} | PURE | GROUND,
+    "stores": {"stores", "trust", "ports"} | PURE | GROUND,
     "documents": {"documents", "trust", "ports", "edit"} | PURE | GROUND,
     "flows": {"flows", "ports", "edit"} | PURE | GROUND,
     "ports": PURE | GROUND,
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "trust": GROUND,
     **dict.fromkeys(PURE, PURE | {"errors", "clock", "redact", "__init__"}),
     **dict.fromkeys(GROUND, GROUND),
-    "celeryconfig": {"bus", "push", "settings"},
+    "celeryconfig": {"bus", "errors", "push", "settings"},
 }
 
 #: The one home of each third-party package; simulators speak every protocol themselves.

@@ -9,6 +9,7 @@ from kombu import Connection, Producer
 
 from pusher.bus.confirms import Confirms
 from pusher.bus.connection import CONNECT_LIMIT_S, CONNECTION_ERRORS, drop, reach
+from pusher.bus.tls import TLS
 from pusher.errors import BusUnavailable
 
 #: Seconds for which a thread waits for others to publish; a broker that hangs holds each of them up this long.
@@ -34,8 +35,9 @@ class ConfirmedPublisher:
     `prepare` is called with each new connection, before the first message.
     """
 
-    def __init__(self, url: str, prepare: Callable[[Connection], None]) -> None:
+    def __init__(self, url: str, prepare: Callable[[Connection], None], *, tls: TLS | None = None) -> None:
         self._url = url
+        self._tls = tls
         self._prepare = prepare
         self._lock = threading.Lock()
         self._connection: Connection | None = None
@@ -99,7 +101,7 @@ class ConfirmedPublisher:
     def _connected(self) -> tuple[Connection, Producer, Confirms]:
         if self._connection is None or self._producer is None or self._confirms is None:
             # Without heartbeats: a publisher that rests for hours cannot send them, and relies on TCP keep-alive.
-            self._connection = reach(self._url, heartbeat_s=0, confirm=False)
+            self._connection = reach(self._url, heartbeat_s=0, tls=self._tls, confirm=False)
             self._prepare(self._connection)
             channel = self._connection.channel()
             self._producer, self._confirms = Producer(channel), Confirms(channel)

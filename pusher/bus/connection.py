@@ -9,6 +9,7 @@ from amqp.exceptions import AMQPError, MessageNacked
 from kombu import Connection
 from kombu.exceptions import KombuError
 
+from pusher.bus.tls import TLS, TrustingConnection
 from pusher.bus.topology import declare_exchanges
 
 #: Seconds to connect, and to wait for any answer of the broker.
@@ -25,12 +26,12 @@ def transport_options(url: str, *, confirm: bool) -> dict[str, Any]:
     return {"confirm_publish": confirm, "read_timeout": CONNECT_LIMIT_S, "write_timeout": CONNECT_LIMIT_S}
 
 
-def connect(url: str, *, heartbeat_s: int) -> Connection:
+def connect(url: str, *, heartbeat_s: int, tls: TLS | None = None) -> Connection:
     """Return a live connection to Kazoo's bus, all four exchanges declared. Raises one of `CONNECTION_ERRORS`.
 
     A consumer sends heartbeats; a publisher that may rest for hours cannot, and relies on TCP keep-alive.
     """
-    connection = reach(url, heartbeat_s=heartbeat_s)
+    connection = reach(url, heartbeat_s=heartbeat_s, tls=tls)
     try:
         declare_exchanges(connection)
     except BaseException:
@@ -39,13 +40,15 @@ def connect(url: str, *, heartbeat_s: int) -> Connection:
     return connection
 
 
-def reach(url: str, *, heartbeat_s: int, confirm: bool = True) -> Connection:
+def reach(url: str, *, heartbeat_s: int, tls: TLS | None = None, confirm: bool = True) -> Connection:
     """Return a live connection to any broker; with `confirm`, each publish waits for its word.
 
-    Raises one of `CONNECTION_ERRORS`.
+    Without `tls` an `amqps://` broker needs a certificate of the system's authorities. Raises one of
+    `CONNECTION_ERRORS`.
     """
-    connection = Connection(
+    connection = TrustingConnection(
         url,
+        ssl=tls or TLS.of(url, None) or False,
         connect_timeout=CONNECT_LIMIT_S,
         heartbeat=heartbeat_s,
         transport_options=transport_options(url, confirm=confirm),

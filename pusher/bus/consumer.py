@@ -18,6 +18,7 @@ from pusher.bus.connection import CONNECTION_ERRORS, connect, drop, readable
 from pusher.bus.delivery import Handle
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.settler import Settler
+from pusher.bus.tls import TLS
 from pusher.bus.topology import declare_queue
 from pusher.clock import Deadline
 from pusher.errors import BusUnavailable
@@ -57,9 +58,11 @@ class BusConsumer:
         publisher: BusPublisher,
         prefetch: int,
         batch: int = 1,
+        tls: TLS | None = None,
         on_connect: Callable[[], None] | None = None,
     ) -> None:
         self._url = url
+        self._tls = tls
         self._queue = queue
         self._prefetch = prefetch
         self._batch = batch
@@ -120,7 +123,7 @@ class BusConsumer:
         self.consuming.clear()
 
     def _consume(self) -> None:
-        connection = connect(self._url, heartbeat_s=HEARTBEAT_S)
+        connection = connect(self._url, heartbeat_s=HEARTBEAT_S, tls=self._tls)
         self._last_tag, self._arrived = 0, []
         try:
             declare_queue(connection, self._queue)

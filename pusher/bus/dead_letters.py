@@ -14,6 +14,7 @@ from pusher.bus.connection import CONNECTION_ERRORS, connect, drop
 from pusher.bus.consumer import UNREADABLE
 from pusher.bus.delivery import body_of
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.tls import TLS
 from pusher.bus.topology import DEAD, declare_dead
 from pusher.errors import BusUnavailable
 
@@ -41,8 +42,9 @@ class DeadLetter:
 class DeadLetters:
     """Reads without taking away; what is read goes back to its place when the connection closes."""
 
-    def __init__(self, url: str, publisher: BusPublisher) -> None:
+    def __init__(self, url: str, publisher: BusPublisher, *, tls: TLS | None = None) -> None:
         self._url = url
+        self._tls = tls
         self._publisher = publisher
 
     def read(self) -> list[DeadLetter]:
@@ -73,7 +75,7 @@ class DeadLetters:
     @contextmanager
     def _opened(self) -> Iterator[list[tuple[DeadLetter, Message]]]:
         try:
-            connection = connect(self._url, heartbeat_s=0)
+            connection = connect(self._url, heartbeat_s=0, tls=self._tls)
             try:
                 yield _fetch(connection)
                 connection.release()

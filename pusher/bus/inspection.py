@@ -17,6 +17,7 @@ from pusher.bus.connection import CONNECT_LIMIT_S, CONNECTION_ERRORS, drop, reac
 from pusher.bus.consumer import UNREADABLE
 from pusher.bus.dead_letters import DeadLetter, letter_of
 from pusher.bus.delivery import body_of
+from pusher.bus.tls import TLS
 from pusher.bus.topology import DEAD, EXCHANGES, PUSHES, TARGETED
 from pusher.clock import Deadline
 from pusher.errors import BusUnavailable, MessageInvalid
@@ -62,10 +63,10 @@ class Canary:
 
 
 @contextmanager
-def inspecting(url: str) -> Iterator["Inspection"]:
+def inspecting(url: str, *, tls: TLS | None = None) -> Iterator["Inspection"]:
     """Yield a look at the broker at `url`. Raises `BusUnavailable` where it is not reached."""
     try:
-        connection = reach(url, heartbeat_s=0)
+        connection = reach(url, heartbeat_s=0, tls=tls)
     except CONNECTION_ERRORS as error:
         raise BusUnavailable(f"not reached: {error}") from error
     look = Inspection(connection)

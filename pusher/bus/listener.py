@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pusher.bus.consumer import BusConsumer
 from pusher.bus.delivery import Delivery, one_by_one
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.tls import TLS
 from pusher.bus.topology import push_requests, registrations, setting_changes
 from pusher.errors import MessageInvalid
 from pusher.messages import envelope
@@ -39,6 +40,7 @@ class Listener:
         accept_registrations: AcceptRegistrations,
         settings_changed: Callable[[], None],
         wake_window_s: float,
+        tls: TLS | None = None,
     ) -> None:
         self._accept_pushes = accept_pushes
         self._accept_registrations = accept_registrations
@@ -50,6 +52,7 @@ class Listener:
                 publisher=publisher,
                 prefetch=CALLS_PREFETCH,
                 batch=CALLS_BATCH,
+                tls=tls,
             ),
             BusConsumer(
                 url,
@@ -58,8 +61,9 @@ class Listener:
                 publisher=publisher,
                 prefetch=REGISTRATIONS_PREFETCH,
                 batch=REGISTRATIONS_BATCH,
+                tls=tls,
             ),
-            settings_watcher(url, publisher=publisher, settings_changed=settings_changed),
+            settings_watcher(url, publisher=publisher, settings_changed=settings_changed, tls=tls),
         )
 
     def start(self) -> None:
@@ -113,7 +117,9 @@ def _read(
     return faults, values
 
 
-def settings_watcher(url: str, *, publisher: BusPublisher, settings_changed: Callable[[], None]) -> BusConsumer:
+def settings_watcher(
+    url: str, *, publisher: BusPublisher, settings_changed: Callable[[], None], tls: TLS | None = None
+) -> BusConsumer:
     """Return a consumer that calls `settings_changed` whenever the pusher document may have changed."""
     return BusConsumer(
         url,
@@ -122,4 +128,5 @@ def settings_watcher(url: str, *, publisher: BusPublisher, settings_changed: Cal
         publisher=publisher,
         prefetch=10,
         on_connect=settings_changed,
+        tls=tls,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from kombu import Connection, Exchange
 
 from pusher.bus.confirmed_publisher import ConfirmedPublisher, Outgoing
+from pusher.bus.tls import TLS
 from pusher.bus.topology import CONFIGURATION, DEAD, TARGETED, declare_dead, declare_exchanges
 from pusher.messages.document_change import DocumentChange
 from pusher.messages.push_response import PushResponse
@@ -18,9 +19,9 @@ DEFAULT_EXCHANGE = ""
 class BusPublisher:
     """Publishes from any thread over one connection, made on first use and made again when it broke."""
 
-    def __init__(self, url: str, node: str) -> None:
+    def __init__(self, url: str, node: str, *, tls: TLS | None = None) -> None:
         self._node = node
-        self._publisher = ConfirmedPublisher(url, declare_exchanges)
+        self._publisher = ConfirmedPublisher(url, declare_exchanges, tls=tls)
 
     def respond(self, *responses: PushResponse) -> None:
         """Answer waiting proxies. Raises `BusUnavailable`."""

@@ -9,6 +9,7 @@ import click
 from pusher import redact
 from pusher.bus.dead_letters import DeadLetter, DeadLetters
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.tls import TLS
 from pusher.bus.topology import CALLS
 from pusher.cli.table import printable, table
 from pusher.errors import MessageInvalid
@@ -94,8 +95,9 @@ def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
 @contextmanager
 def _letters() -> Iterator[DeadLetters]:
     settings = Settings.from_environment()
-    with closing(BusPublisher(settings.bus_url, settings.node)) as publisher:
-        yield DeadLetters(settings.bus_url, publisher)
+    tls = TLS.of(settings.bus_url, settings.ca_file)
+    with closing(BusPublisher(settings.bus_url, settings.node, tls=tls)) as publisher:
+        yield DeadLetters(settings.bus_url, publisher, tls=tls)
 
 
 def _body(letter: DeadLetter) -> str:

@@ -1,5 +1,6 @@
 """Requests to the HTTP server that holds documents: bounded in time, size and number; none while it is away."""
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from http.cookiejar import DefaultCookiePolicy
 
 import requests
 
+from pusher import trust
 from pusher.clock import Deadline
 from pusher.errors import DocumentsUnavailable, PusherError
 from pusher.outage import Outage
@@ -153,8 +155,10 @@ class HTTPServer:
         elif root is None:
             # The text of what requests raises holds the whole address.
             problem = f"no proper answer ({type(error).__name__})"
+        elif isinstance(root, ssl.SSLError):
+            problem = trust.tls_problem(root)
         else:
-            problem = getattr(root, "verify_message", None) or root.strerror or type(root).__name__
+            problem = root.strerror or type(root).__name__
         if root is not None and not isinstance(root, _ENDED):
             self._outage.begins(problem)
         return DocumentsUnavailable(f"{self.name}: {problem}")

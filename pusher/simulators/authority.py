@@ -91,7 +91,25 @@ class Authority:
         self.ca_file = self.folder / "ca.pem"
         self.ca_file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         #: Certificate and key of a server on this machine.
-        self.server_file = self._server_file()
+        self.server_file = self.server_certificate("localhost", "127.0.0.1", "::1")
+
+    def server_certificate(self, *names: str, not_before: datetime | None = None, days: int = 365) -> Path:
+        """Return the file of a certificate for a server with these host names and IP addresses, and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]),
+            key,
+            [
+                (x509.BasicConstraints(ca=False, path_length=None), True),
+                (_key_usage(authority=False), True),
+                (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+                (x509.SubjectAlternativeName([_general_name(name) for name in names]), False),
+            ],
+            not_before=not_before,
+            days=days,
+        )
+        pem = certificate.public_bytes(serialization.Encoding.PEM).decode() + _private_pem(key)
+        return self._write_secret(f"server-{next(self._count)}.pem", pem)
 
     def client_certificate(
         self,
@@ -155,22 +173,6 @@ class Authority:
         path = self._write_secret(f"service-account-{number}.json", json.dumps(fields, indent=2))
         return ServiceAccount(fields=fields, path=path, public_key=key.public_key())
 
-    def _server_file(self) -> Path:
-        key = ec.generate_private_key(ec.SECP256R1())
-        loopback = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
-        certificate = self._sign(
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
-            key,
-            [
-                (x509.BasicConstraints(ca=False, path_length=None), True),
-                (_key_usage(authority=False), True),
-                (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
-                (x509.SubjectAlternativeName([x509.DNSName("localhost"), *loopback]), False),
-            ],
-        )
-        pem = certificate.public_bytes(serialization.Encoding.PEM).decode() + _private_pem(key)
-        return self._write_secret("server.pem", pem)
-
     def _sign(
         self,
         subject: x509.Name,
@@ -201,6 +203,13 @@ class Authority:
         path.chmod(0o600)
         path.write_text(text)
         return path
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _new_rsa_key() -> rsa.RSAPrivateKey:

@@ -11,6 +11,7 @@ from kombu import Queue
 from pusher.bus.consumer import BusConsumer
 from pusher.bus.delivery import Delivery, one_by_one
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.tls import TLS
 from pusher.bus.topology import PUSHES, TARGETED
 from pusher.messages import envelope
 
@@ -42,11 +43,16 @@ class ProxySimulator:
     """Publishes push_req as 2600hz's Kamailio role does, from any thread, and consumes from `targeted`."""
 
     def __init__(
-        self, bus_url: str, name: str = "kamailio@simulator", *, publisher: BusPublisher | None = None
+        self,
+        bus_url: str,
+        name: str = "kamailio@simulator",
+        *,
+        publisher: BusPublisher | None = None,
+        tls: TLS | None = None,
     ) -> None:
         self.server_id = f"{name}-<{uuid.uuid4().hex[:8]}>-targeted-0"
         self._node = name
-        self._publisher = BusPublisher(bus_url, name) if publisher is None else publisher
+        self._publisher = BusPublisher(bus_url, name, tls=tls) if publisher is None else publisher
         self._calls: dict[str, Call] = {}
         queue = Queue(
             self.server_id,
@@ -57,7 +63,7 @@ class ProxySimulator:
             auto_delete=True,
         )
         self._consumer = BusConsumer(
-            bus_url, queue, one_by_one(self._on_answer), publisher=self._publisher, prefetch=100
+            bus_url, queue, one_by_one(self._on_answer), publisher=self._publisher, prefetch=100, tls=tls
         )
 
     def start(self, timeout_s: float = 10.0) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.tls import TLS
 from pusher.simulators.apple import APNsSimulator
 from pusher.simulators.authority import Authority
 from pusher.simulators.firebase import FCMSimulator
@@ -38,12 +39,12 @@ class AppKind(StrEnum):
 class Stage:
     """Start it, or use it as a context manager."""
 
-    def __init__(self, folder: Path, bus_url: str) -> None:
+    def __init__(self, folder: Path, bus_url: str, *, tls: TLS | None = None) -> None:
         self.authority = Authority(folder)
         self.apns = APNsSimulator(self.authority, on_push=self._ring)
         self.token_server = TokenServer(self.authority)
         self.fcm = FCMSimulator(self.authority, self.token_server, on_push=self._ring)
-        self.publisher = BusPublisher(bus_url, "kamailio@simulator")
+        self.publisher = BusPublisher(bus_url, "kamailio@simulator", tls=tls)
         self._phones: dict[str, Phone] = {}
 
     def start(self) -> Self:

@@ -1,11 +1,12 @@
 """How Pusher talks to Redis: a second of patience with an outage, nothing said twice, one error for all."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pusher import trust
 from pusher.errors import SettingsInvalid, StoreUnavailable
 from pusher.outage import Outage
 
@@ -25,9 +27,18 @@ MAX_CONNECTIONS = 100
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
 
-def connect(url: str) -> "redis.Redis":
-    """Return a client for `url`, safe for threads, connected on first use. Raises `SettingsInvalid`."""
-    tcp = urlsplit(url).scheme != "unix"
+def connect(url: str, *, ca_file: str | None = None) -> "redis.Redis":
+    """Return a client for `url`, safe for threads, connected on first use. Raises `SettingsInvalid`.
+
+    With `rediss://`, `trust.client_context(ca_file)` says whom it trusts.
+    """
+    scheme = urlsplit(url).scheme
+    options: dict[str, Any] = {}
+    if scheme != "unix":
+        options = {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
+    if scheme == "rediss":
+        # The only option that the URL's query cannot replace.
+        options["connection_class"] = _trusting(trust.client_context(ca_file))
     try:
         pool = redis.BlockingConnectionPool.from_url(
             url,
@@ -41,13 +52,28 @@ def connect(url: str) -> "redis.Redis":
             # A claim sent again would come back empty, and the call it took would never be answered.
             # Connections that Redis closed meanwhile are replaced by the pool all the same.
             retry=Retry(NoBackoff(), 0),
-            **({"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE} if tcp else {}),
+            **options,
         )
         # The options in the URL's query: most are looked at only when a connection is made.
         pool.connection_class(**pool.connection_kwargs)
     except (TypeError, ValueError) as error:
         raise SettingsInvalid("PUSHER_REDIS_URL", "has an option that Redis does not know") from error
     return redis.Redis.from_pool(pool)
+
+
+def _trusting(context: ssl.SSLContext) -> type["redis.Connection"]:
+    """Return a class of connections that speak TLS as `context` says, and know none of redis-py's own TLS options."""
+
+    class TLSConnection(redis.Connection):
+        def _connect(self) -> socket.socket:
+            sock: socket.socket = super()._connect()  # type: ignore[no-untyped-call]
+            try:
+                return context.wrap_socket(sock, server_hostname=self.host)
+            except OSError as error:
+                sock.close()
+                raise redis.ConnectionError(f"{self.host}:{self.port}: {trust.tls_problem(error)}") from error
+
+    return TLSConnection
 
 
 def reach(client: "redis.Redis") -> None:

@@ -80,6 +80,15 @@ class CouchDB:
         """The same over TLS, for who trusts `authority`."""
         return f"https://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port_of(self._holders[1])}"
 
+    @contextmanager
+    def presenting(self, pem_file: Path) -> Iterator[None]:
+        """Have the https port present the certificate in `pem_file`, with its key, meanwhile."""
+        self.command("present", pem=pem_file.read_text())
+        try:
+            yield
+        finally:
+            self.command("present", pem=self.authority.server_file.read_text())
+
     def start(self) -> None:
         """Start it, unless it runs, and wait until it answers."""
         if self._process is not None and self._process.poll() is None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pusher.simulators.authority import Authority
 from tests.support.child import end, find, port_of, reserve_port, start, tail
 
 #: Erlang starts no epmd daemon itself, listens for other nodes on loopback only, and does not spin when idle.
@@ -29,7 +30,9 @@ class RabbitMQ:
         self._temporary = tempfile.TemporaryDirectory(prefix="pusher-rabbitmq-")
         self._folder = Path(self._temporary.name)
         self._log = self._folder / "broker.log"
-        self._holders = {name: reserve_port() for name in ("amqp", "dist", "epmd")}
+        self._holders = {name: reserve_port() for name in ("amqp", "amqps", "dist", "epmd")}
+        #: Signed the certificate of the TLS port.
+        self.authority = Authority(self._folder / "authority")
         self._env = self._write_configuration()
         self._numbers = itertools.count(1)
         self._answers: dict[str, str] = {}
@@ -52,6 +55,24 @@ class RabbitMQ:
     def url(self, vhost: str = "/") -> str:
         """Return the URL of `vhost`, for `PUSHER_BUS_URL`."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
+
+    def tls_url(self, plain_url: str, host: str = "127.0.0.1") -> str:
+        """Return the URL for the same virtual host as `plain_url`, over TLS."""
+        return f"amqps://guest:guest@{host}:{port_of(self._holders['amqps'])}/{plain_url.rpartition('/')[2]}"
+
+    @contextmanager
+    def presenting(self, pem_file: Path) -> Iterator[None]:
+        """Have the TLS port present the certificate in `pem_file`, with its key, meanwhile."""
+        self._present(pem_file)
+        try:
+            yield
+        finally:
+            self._present(self.authority.server_file)
+
+    def _present(self, pem_file: Path) -> None:
+        (self._folder / "server.pem").write_bytes(pem_file.read_bytes())
+        # The cache is cleared by a message, and asked for its state after that one.
+        self.eval("ssl:clear_pem_cache(), sys:get_state(ssl_pem_cache), ok")
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until it takes connections."""
@@ -151,8 +172,13 @@ class RabbitMQ:
         ports = {name: str(port_of(holder)) for name, holder in self._holders.items()}
         (folder / "home").mkdir()
         (folder / "plugins").write_text("[].\n")
+        pem_file = folder / "server.pem"
+        pem_file.write_bytes(self.authority.server_file.read_bytes())
         (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{ports['amqp']}\nlog.file.level = info\nlog.console = false\n"
+            f"listeners.tcp.1 = 127.0.0.1:{ports['amqp']}\nlisteners.ssl.1 = 127.0.0.1:{ports['amqps']}\n"
+            f"ssl_options.cacertfile = {self.authority.ca_file}\n"
+            f"ssl_options.certfile = {pem_file}\nssl_options.keyfile = {pem_file}\n"
+            "log.file.level = info\nlog.console = false\n"
         )
         return {
             "PATH": f"{os.path.dirname(self._epmd_binary)}:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import redis
 
+from pusher.simulators.authority import Authority
 from tests.support.child import end, find, port_of, reserve_port, start, tail
 from tests.support.until import until
 
@@ -20,7 +21,9 @@ class RedisServer:
         self._binary = find("redis-server", "redis-server")
         self._folder = tempfile.TemporaryDirectory(prefix="pusher-redis-")
         self._log = Path(self._folder.name, "redis.log")
-        self._holder = reserve_port()
+        self._holder, self._tls_holder = reserve_port(), reserve_port()
+        #: Signed the certificate of the TLS port.
+        self.authority = Authority(Path(self._folder.name, "authority"))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,6 +42,23 @@ class RedisServer:
         """The URL for `PUSHER_REDIS_URL`."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def tls_url(self, host: str = "127.0.0.1") -> str:
+        """Return the URL over TLS."""
+        return f"rediss://{host}:{port_of(self._tls_holder)}/0"
+
+    @contextmanager
+    def presenting(self, pem_file: Path) -> Iterator[None]:
+        """Have the TLS port present the certificate in `pem_file`, with its key, meanwhile."""
+        self._present(pem_file)
+        try:
+            yield
+        finally:
+            self._present(self.authority.server_file)
+
+    def _present(self, pem_file: Path) -> None:
+        with redis.Redis(port=self.port) as client:
+            client.config_set("tls-cert-file", str(pem_file), "tls-key-file", str(pem_file))
+
     @property
     def unix_socket(self) -> Path:
         """The Unix socket it listens on as well."""
@@ -50,7 +70,11 @@ class RedisServer:
             return
         listen = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.unix_socket)]
         keep_nothing = ["--save", "", "--appendonly", "no", "--dir", self._folder.name]
-        self._process = start([self._binary, *listen, *keep_nothing], log=self._log)
+        pem_file = str(self.authority.server_file)
+        tls = ["--tls-port", str(port_of(self._tls_holder)), "--tls-auth-clients", "no"]
+        tls += ["--tls-cert-file", pem_file, "--tls-key-file", pem_file]
+        tls += ["--tls-ca-cert-file", str(self.authority.ca_file)]
+        self._process = start([self._binary, *listen, *tls, *keep_nothing], log=self._log)
         until(self._answers, what="redis-server answers")
 
     def _answers(self) -> bool:
@@ -92,4 +116,5 @@ class RedisServer:
         """Stop it for good."""
         self.stop(kill=True)
         self._holder.close()
+        self._tls_holder.close()
         self._folder.cleanup()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from pusher.bus.inspection import Inspection, inspecting
+from pusher.bus.tls import TLS
 from pusher.bus.topology import CALLS, CONFIGURATION, EXCHANGES, PUSHES, REGISTRAR, TARGETED, registrations
 from pusher.cli.checks import kamailio
 from pusher.cli.checks.finding import Fact, Finding, failed, ok, warn
@@ -33,7 +34,7 @@ def bus(settings: Settings, waiting: Callable[[], list[str]], needed: Collection
     """
     began = time.monotonic()
     try:
-        with inspecting(settings.bus_url) as look:
+        with inspecting(settings.bus_url, tls=TLS.of(settings.bus_url, settings.ca_file)) as look:
             ms = 1000 * (time.monotonic() - began)
             yield ok("bus", f"reached, {look.broker}", broker=look.broker, ms=round(ms, 1))
             listening = _consumed(look, CALLS)
@@ -57,7 +58,7 @@ def tasks(settings: Settings, needed: Collection[ProviderName]) -> Iterator[Find
     if settings.broker_url == settings.bus_url:
         return
     try:
-        with inspecting(settings.broker_url) as look:
+        with inspecting(settings.broker_url, tls=TLS.of(settings.broker_url, settings.ca_file)) as look:
             yield ok("tasks", f"broker reached, {look.broker}", broker=look.broker)
             yield from _task_queues(look, needed)
     except BusUnavailable as error:

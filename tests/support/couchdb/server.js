@@ -90,6 +90,10 @@ const commands = {
   requests() {
     return requests;
   },
+  // To connections that come from now on.
+  present({ pem }) {
+    servers[1].setSecureContext({ cert: pem, key: pem });
+  },
   // Until `listen`, new connections are refused; what is stored stays.
   refuse() {
     return Promise.all(
