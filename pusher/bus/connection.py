@@ -18,6 +18,9 @@ CONNECT_LIMIT_S = 4.0
 #: What kombu and amqp raise when a broker is gone, refuses or falls silent.
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (AMQPError, MessageNacked, KombuError, OSError, EOFError)
 
+#: What the kernel and py-amqp say of a broker that hangs up, as one does that takes AMQP for broken TLS.
+_HUNG_UP = ("Connection reset by peer", "Server unexpectedly closed connection")
+
 
 def transport_options(url: str, *, confirm: bool) -> dict[str, Any]:
     """Return kombu's options for `url`: whether each publish waits for the broker's word, and limits to every wait."""
@@ -56,6 +59,11 @@ def reach(url: str, *, heartbeat_s: int, tls: TLS | None = None, confirm: bool =
     try:
         # Once: `connect()` would sleep for two seconds and try again, deaf to a stop.
         connection.ensure_connection(max_retries=0)
+    except CONNECTION_ERRORS as error:
+        drop(connection)
+        if urlsplit(url).scheme == "amqp" and any(word in str(error) for word in _HUNG_UP):
+            raise ConnectionResetError("it ended the connection at once: does it expect TLS (amqps://)?") from error
+        raise
     except BaseException:
         drop(connection)
         raise

@@ -155,6 +155,8 @@ class HTTPServer:
         elif root is None:
             # The text of what requests raises holds the whole address.
             problem = f"no proper answer ({type(error).__name__})"
+        elif isinstance(root, _ENDED):
+            problem = "it ended the connection"
         elif isinstance(root, ssl.SSLError):
             problem = trust.tls_problem(root)
         else:

@@ -57,7 +57,8 @@ def connect(url: str, *, ca_file: str | None = None) -> "redis.Redis":
         # The options in the URL's query: most are looked at only when a connection is made.
         pool.connection_class(**pool.connection_kwargs)
     except (TypeError, ValueError) as error:
-        raise SettingsInvalid("PUSHER_REDIS_URL", "has an option that Redis does not know") from error
+        problem = "takes no ssl_ options: PUSHER_CA_FILE adds authorities" if "ssl_" in urlsplit(url).query else None
+        raise SettingsInvalid("PUSHER_REDIS_URL", problem or "has an option that Redis does not know") from error
     return redis.Redis.from_pool(pool)
 
 

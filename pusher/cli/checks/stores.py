@@ -20,7 +20,8 @@ def redis(edges: Edges) -> Finding:
     try:
         state = inspect(edges.redis)
     except PusherError as error:
-        return failed("redis", f"{str(error).rstrip('.')}: look at PUSHER_REDIS_URL, and whether Redis runs")
+        advice = f"look at PUSHER_REDIS_URL, and whether Redis runs{_or_tls(edges.settings.redis_url, error)}"
+        return failed("redis", f"{str(error).rstrip('.')}: {advice}")
     if state is None:
         return warn("redis", "reached; our user may not ask INFO, so version and eviction policy are not known")
     facts: dict[str, Fact] = {"version": state.version, "ms": round(1000 * (time.monotonic() - began), 1)}
@@ -46,7 +47,8 @@ def documents(edges: Edges) -> Iterator[Finding]:
         document = pusher_document.read(edges.documents)
         skipped, rules = edges.system_config.skipped(), edges.system_config.user_agents()
     except PusherError as error:
-        yield failed("documents", f"{error}: look at PUSHER_DOCUMENTS_URL")
+        advice = f"look at PUSHER_DOCUMENTS_URL{_or_tls(edges.settings.documents_url, error)}"
+        yield failed("documents", f"{error}: {advice}")
         return
     ms = round(1000 * (time.monotonic() - began), 1)
     exists = "_rev" in document
@@ -86,3 +88,13 @@ def _credentials(document: Mapping[str, Any], keys: SecretKeys) -> Iterator[Find
     if forms[Form.UNREADABLE]:
         notes.append((Status.WARN, f"{forms[Form.UNREADABLE]} of {total} cannot be decrypted"))
     yield joined("credentials", notes, {str(form): forms[form] for form in Form})
+
+
+def _or_tls(url: str, error: PusherError) -> str:
+    """Return more advice where the server may have taken what we said for broken TLS."""
+    scheme = url.partition(":")[0]
+    if scheme in ("redis", "http") and any(
+        word in str(error) for word in ("reset by peer", "Connection closed", "ended the connection")
+    ):
+        return f", and whether it expects TLS ({scheme}s://)"
+    return ""
