@@ -10,23 +10,21 @@ two readers tear a frame apart: the loop then spins for ever and a worker's call
 from typing import Any
 
 from celery.app.amqp import AMQP
-from kombu import pools
+from kombu import Connection, pools
 
 from pusher.bus.connection import transport_options
-from pusher.bus.tls import TrustingConnection
 
 #: Seconds between two attempts to reach the broker, at most.
 RECONNECT_S = 2.0
 
 
-class QuickConnection(TrustingConnection):
+class QuickConnection(Connection):  # type: ignore[misc]
     """Celery's own connection waits longer with each attempt, up to half a minute: calls would die meanwhile."""
 
-    def ensure_connection(self, *args: Any, **options: Any) -> TrustingConnection:
+    def ensure_connection(self, *args: Any, **options: Any) -> Connection:
         """Connect, trying again at distances of half a second to `RECONNECT_S`; the arguments are kombu's."""
         pace = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": RECONNECT_S}
-        super().ensure_connection(*args, **pace | options)
-        return self
+        return super().ensure_connection(*args, **pace | options)
 
 
 class ConfirmedAMQP(AMQP):  # type: ignore[misc]

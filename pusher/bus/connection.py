@@ -9,7 +9,7 @@ from amqp.exceptions import AMQPError, MessageNacked
 from kombu import Connection
 from kombu.exceptions import KombuError
 
-from pusher.bus.tls import TLS, TrustingConnection
+from pusher.bus.tls import TLS
 from pusher.bus.topology import declare_exchanges
 
 #: Seconds to connect, and to wait for any answer of the broker.
@@ -49,9 +49,9 @@ def reach(url: str, *, heartbeat_s: int, tls: TLS | None = None, confirm: bool =
     Without `tls` an `amqps://` broker needs a certificate of the system's authorities. Raises one of
     `CONNECTION_ERRORS`.
     """
-    connection = TrustingConnection(
+    connection = Connection(
         url,
-        ssl=tls or TLS.of(url, None) or False,
+        ssl=tls or False,
         connect_timeout=CONNECT_LIMIT_S,
         heartbeat=heartbeat_s,
         transport_options=transport_options(url, confirm=confirm),

@@ -1,4 +1,4 @@
-"""How Pusher speaks TLS with a broker: whom `pusher/trust.py` trusts, under the name that the URL gives.
+"""How this process speaks `amqps://`: it trusts whom `pusher/trust.py` trusts, under the name that the URL gives.
 
 By themselves kombu and py-amqp check no host name, cannot trust the system's authorities and a file beside them, and
 wait at the end for the farewell of a broker that may be gone.
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import kombu
 from amqp.transport import SSLTransport
+from kombu import transport
 from kombu.transport import pyamqp
 
 from pusher import trust
@@ -19,7 +19,7 @@ from pusher import trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TLS:
-    """Goes to a `TrustingConnection` as `ssl`, and to Celery as `broker_use_ssl`."""
+    """Goes to kombu's connections as `ssl`, and to Celery as `broker_use_ssl`."""
 
     context: ssl.SSLContext = field(repr=False)
     #: The host name or IP address that the broker's certificate must be for.
@@ -36,13 +36,9 @@ class TLS:
             return None
         return cls(context=trust.client_context(ca_file), server_name=parts.hostname or "")
 
-
-class TrustingConnection(kombu.Connection):  # type: ignore[misc]
-    """A connection whose `ssl` is a `TLS`; the clones that pools make of it keep that."""
-
-    def get_transport_cls(self) -> Any:
-        """Return ours for `amqps://`, for any other scheme what kombu has."""
-        return _KombuTransport if self.transport_cls == "amqps" else super().get_transport_cls()
+    def __json__(self) -> dict[str, str]:
+        """Return what `celery inspect stats` and Flower show."""
+        return {"server_name": self.server_name}
 
 
 class _TLSTransport(SSLTransport):  # type: ignore[misc]
@@ -50,9 +46,9 @@ class _TLSTransport(SSLTransport):  # type: ignore[misc]
 
     sock: Any
 
-    def __init__(self, host: str, tls: TLS, **limits: Any) -> None:
+    def __init__(self, host: str, tls: TLS | None, **limits: Any) -> None:
         super().__init__(host, **limits)
-        self._tls = tls
+        self._tls = tls or TLS(context=trust.client_context(None), server_name=self.host)
         # A worker's pool thread publishes events on a connection that the worker's event loop reads (decision 0013),
         # and OpenSSL would let two threads at once tear its state apart.
         self._lock = threading.Lock()
@@ -84,11 +80,13 @@ class _TLSTransport(SSLTransport):  # type: ignore[misc]
 
 
 class _AMQPConnection(pyamqp.Connection):  # type: ignore[misc]
-    def Transport(self, host: str, connect_timeout: float, ssl: TLS, *limits: float, **options: Any) -> _TLSTransport:
+    def Transport(
+        self, host: str, connect_timeout: float, ssl: object, *limits: float, **options: Any
+    ) -> _TLSTransport:
         read_timeout, write_timeout = limits
         return _TLSTransport(
             host,
-            ssl,
+            ssl if isinstance(ssl, TLS) else None,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             write_timeout=write_timeout,
@@ -96,5 +94,12 @@ class _AMQPConnection(pyamqp.Connection):  # type: ignore[misc]
         )
 
 
-class _KombuTransport(pyamqp.SSLTransport):  # type: ignore[misc]
+class KombuTransport(pyamqp.SSLTransport):  # type: ignore[misc]
+    """What kombu makes connections of."""
+
     Connection = _AMQPConnection
+
+
+# Celery's connections come from many places, and its pools make them of a class of their own: a subclass of kombu's
+# connection, or an option, would be missed by one or the other, which would then trust whom kombu trusts.
+transport.TRANSPORT_ALIASES["amqps"] = f"{__name__}:{KombuTransport.__name__}"

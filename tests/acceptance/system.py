@@ -2,13 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pusher.bus.tls import TLS
 from pusher.documents.couchdb import CouchDBDocuments
 from pusher.documents.sqlite import SQLiteDocuments
 from pusher.simulators.handset import HandsetSimulator
@@ -33,8 +35,10 @@ class System:
         stage: Stage,
         wake_window_s: float,
         documents_url: str | None = None,
+        authorities: Sequence[Path] = (),
     ) -> None:
         self.folder = folder
+        ca_file = str(_bundle(folder / "ca.pem", (stage.authority.ca_file, *authorities)))
         self.bus_url = bus_url
         self.stage = stage
         self.documents_url = f"sqlite:///{folder}/pusher.db" if documents_url is None else documents_url
@@ -43,18 +47,18 @@ class System:
             "PUSHER_BUS_URL": bus_url,
             "PUSHER_REDIS_URL": redis_url,
             "PUSHER_DOCUMENTS_URL": self.documents_url,
-            "PUSHER_CA_FILE": str(stage.authority.ca_file),
+            "PUSHER_CA_FILE": ca_file,
             "PUSHER_WAKE_WINDOW_S": str(wake_window_s),
         }
         self.patience_s = PATIENCE_S
-        self.proxy = ProxySimulator(bus_url)
+        self.proxy = ProxySimulator(bus_url, tls=TLS.of(bus_url, ca_file))
         self._running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
         self.documents: CouchDBDocuments | SQLiteDocuments
         if documents_url is None:
             self.documents = SQLiteDocuments.from_url(self.documents_url)
         else:
-            create_database(documents_url, "system_config")
-            self.documents = CouchDBDocuments.from_url(documents_url, ca_file=str(stage.authority.ca_file))
+            create_database(documents_url, "system_config", ca_file=ca_file)
+            self.documents = CouchDBDocuments.from_url(documents_url, ca_file=ca_file)
         self.documents.save("system_config", stage.pusher_document())
 
     def start(self) -> None:
@@ -63,14 +67,29 @@ class System:
         self.start_worker()
         self.proxy.start()
 
-    def start_listener(self, name: str = "listener") -> None:
-        """Start `pusher listen` and wait until it consumes all three queues."""
-        self._start(name, "pusher", "listen", until_logged=(" INFO consuming ", 3))
+    def start_listener(
+        self, name: str = "listener", *, until_logged: tuple[str, int] = (" INFO consuming ", 3)
+    ) -> None:
+        """Start `pusher listen` and wait until it consumes all three queues, or has logged something else so often."""
+        self._start(name, "pusher", "listen", until_logged=until_logged)
 
-    def start_worker(self, name: str = "worker", *, queues: str = "push.apple,push.firebase,devices") -> None:
-        """Start a Celery worker and wait until it takes tasks."""
+    def start_flower(self) -> None:
+        """Start Flower and wait until it reads the workers' events."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        arguments = ("-A", "tasks.app", "flower", "--address=127.0.0.1", f"--port={port}")
+        self._start("flower", "celery", *arguments, until_logged=("Connected to ", 1))
+
+    def start_worker(
+        self,
+        name: str = "worker",
+        *,
+        queues: str = "push.apple,push.firebase,devices",
+        until_logged: tuple[str, int] = (" ready.", 1),
+    ) -> None:
+        """Start a Celery worker and wait until it takes tasks, or has logged something else so often."""
         arguments = ("-A", "tasks.app", "worker", "-P", "threads", "-c", "100", "-n", f"{name}@%h", "-Q", queues)
-        self._start(name, "celery", *arguments, until_logged=(" ready.", 1))
+        self._start(name, "celery", *arguments, until_logged=until_logged)
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         """End process `name` with a signal and return its exit status."""
@@ -83,9 +102,13 @@ class System:
     def close(self) -> None:
         """Stop everything that runs."""
         self.proxy.close()
+        self.stop_processes()
+        self.documents.close()
+
+    def stop_processes(self) -> None:
+        """End whatever runs of listener, worker and Flower."""
         for name in list(self._running):
             self.stop(name)
-        self.documents.close()
 
     @property
     def running(self) -> list[str]:
@@ -150,6 +173,11 @@ class System:
         until(lambda: self.log(name, before).count(text) >= times, seconds=self.patience_s, what=f"{name} is ready")
 
 
+def _bundle(path: Path, certificates: Sequence[Path]) -> Path:
+    path.write_text("".join(each.read_text() for each in certificates))
+    return path
+
+
 @contextmanager
 def running_system(
     folder: Path,
@@ -158,10 +186,17 @@ def running_system(
     *,
     wake_window_s: float = 20.0,
     documents_url: str | None = None,
+    authorities: Sequence[Path] = (),
+    **environment: str,
 ) -> Iterator[System]:
-    """Yield a system whose calls are answered, with its documents in SQLite or in the CouchDB at `documents_url`."""
-    with Stage(folder / "stage", bus_url) as stage:
-        system = System(folder, bus_url, redis_url, stage, wake_window_s, documents_url)
+    """Yield a system whose calls are answered, with its documents in SQLite or in the CouchDB at `documents_url`.
+
+    `authorities` are the certificates of who signed for servers over TLS.
+    """
+    tls = TLS.of(bus_url, str(_bundle(folder / "servers.pem", authorities))) if authorities else None
+    with Stage(folder / "stage", bus_url, tls=tls) as stage:
+        system = System(folder, bus_url, redis_url, stage, wake_window_s, documents_url, authorities)
+        system.environment |= environment
         try:
             system.start()
             yield system

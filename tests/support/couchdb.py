@@ -42,9 +42,10 @@ def administrator(url: str) -> requests.Session:
     return session
 
 
-def create_database(url: str, database: str) -> None:
+def create_database(url: str, database: str, *, ca_file: str | None = None) -> None:
     """Make `database` on the CouchDB at `url`, which names a user and a password, unless it is there."""
     with administrator(url) as session:
+        session.verify = True if ca_file is None else ca_file
         answer = session.put(
             url.replace(urlsplit(url).netloc.rpartition("@")[0] + "@", "") + path_of(database), timeout=30
         )

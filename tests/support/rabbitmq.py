@@ -145,6 +145,20 @@ class RabbitMQ:
             self.start()
             self.eval(f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)')
 
+    @contextmanager
+    def user(self, name: str, password: str, url: str) -> Iterator[None]:
+        """Have a user `name` meanwhile, who may do everything in the virtual host of `url`."""
+        every, vhost = '<<".*">>', url.rpartition("/")[2]
+        self.eval(
+            f'rabbit_auth_backend_internal:add_user(<<"{name}">>, <<"{password}">>, <<"tests">>), '
+            f'rabbit_auth_backend_internal:set_permissions(<<"{name}">>, <<"{vhost}">>, {every}, {every}, {every}, '
+            '<<"tests">>)'
+        )
+        try:
+            yield
+        finally:
+            self.eval(f'rabbit_auth_backend_internal:delete_user(<<"{name}">>, <<"tests">>)')
+
     def close_connections(self) -> None:
         """Close every client's connection, as an operator would."""
         self.eval('rabbit_networking:close_all_connections("by a test")')

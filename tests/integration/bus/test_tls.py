@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import kombu
 import pytest
 
 from pusher.bus import connection as bus_connection
@@ -104,9 +105,22 @@ def test_an_authority_that_we_do_not_know_is_refused(tls_url: str, authority: Au
         assert "certificate" in problem.partition(": ")[2]
 
 
-def test_without_any_trust_given_the_system_s_authorities_decide(tls_url: str) -> None:
+@pytest.mark.parametrize("ssl", [False, True, {"cert_reqs": 0}])
+def test_whoever_connects_without_our_trust_has_the_system_s(tls_url: str, ssl: object) -> None:
+    connection = kombu.Connection(tls_url, connect_timeout=4, ssl=ssl)
     with pytest.raises(CONNECTION_ERRORS, match="its certificate is not accepted"):
-        reach(tls_url, heartbeat_s=0)
+        connection.ensure_connection(max_retries=0)
+    connection.collect()
+
+
+def test_pools_and_clones_of_connections_trust_alike(tls_url: str, ca_file: str) -> None:
+    with kombu.Connection(tls_url, connect_timeout=4, ssl=TLS.of(tls_url, ca_file)) as connection:
+        pool = connection.Pool(limit=1)
+        with pool.acquire(block=True) as pooled:
+            assert pooled.ensure_connection(max_retries=0).connected
+        pool.force_close_all()
+        with connection.clone() as cloned:
+            assert cloned.ensure_connection(max_retries=0).connected
 
 
 def test_a_certificate_for_another_host_is_refused(rabbitmq: RabbitMQ, bus_url: str, ca_file: str) -> None:
