@@ -93,3 +93,21 @@ def test_the_proxy_is_for_https_only(proxy_url: str | None, proxies: dict[str, s
 def test_a_bad_file_fails_the_session_too(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid):
         trust.session(str(tmp_path / "none.pem"), None)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (TimeoutError("The handshake operation timed out"), "no answer to the TLS handshake: does it speak TLS there?"),
+        (
+            ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+            "it ended the connection during the TLS handshake",
+        ),
+        (ConnectionResetError(104, "reset"), "it ended the connection during the TLS handshake"),
+        (ssl.SSLError(1, "[SSL] internal error"), "TLS failed: [SSL] internal error"),
+        (OSError(113, "No route to host"), "TLS failed: No route to host"),
+        (OSError(), "TLS failed: OSError"),
+    ],
+)
+def test_why_there_is_no_tls_is_told_on_one_line(error: OSError, told: str) -> None:
+    assert trust.tls_problem(error) == told

@@ -1,11 +1,13 @@
 """The credentials a simulated vendor hands out are the real thing, in the files that operators know."""
 
+import ipaddress
 import json
 import ssl
 import stat
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -50,6 +52,17 @@ def test_validity_begins_and_ends_when_asked(authority: Authority) -> None:
 
     assert made.certificate.not_valid_before_utc == start
     assert made.certificate.not_valid_after_utc == start + timedelta(days=365)
+
+
+def test_a_server_certificate_is_for_its_names_and_for_as_long_as_asked(authority: Authority) -> None:
+    start = (utcnow() - timedelta(days=40)).replace(microsecond=0)
+    pem = authority.server_certificate("broker.example", "192.0.2.1", not_before=start, days=30).read_bytes()
+
+    made = x509.load_pem_x509_certificate(pem)
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["broker.example"]
+    assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("192.0.2.1")]
+    assert made.not_valid_after_utc == start + timedelta(days=30)
 
 
 def test_rsa_certificate_is_the_default(authority: Authority) -> None:

@@ -1,10 +1,12 @@
 """Celery's settings: which queues there are, who publishes where, and that no task is lost or run as code."""
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 from kombu import Queue
+from kombu.utils.json import dumps
 
 import celeryconfig
 from pusher.push.app import ProviderName
@@ -16,7 +18,7 @@ def load(monkeypatch: pytest.MonkeyPatch):
     """Import it anew with an environment of the test's own."""
 
     def imported(**environment: str) -> ModuleType:
-        for name in ("PUSHER_BUS_URL", "PUSHER_BROKER_URL"):
+        for name in ("PUSHER_BUS_URL", "PUSHER_BROKER_URL", "PUSHER_CA_FILE"):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -32,6 +34,16 @@ def test_the_broker_is_the_bus_unless_there_is_another(load) -> None:
     assert load(PUSHER_BUS_URL="amqp://bus").broker_url == "amqp://bus"
     assert load(PUSHER_BUS_URL="amqp://bus", PUSHER_BROKER_URL="amqp://broker").broker_url == "amqp://broker"
     assert load(PUSHER_BROKER_URL="").broker_url == DEFAULT_BUS_URL
+
+
+def test_a_broker_over_tls_is_trusted_as_all_others(load, tmp_path: Path) -> None:
+    assert load(PUSHER_BROKER_URL="amqp://broker").broker_use_ssl is False
+    tls = load(PUSHER_BROKER_URL="amqps://broker", PUSHER_CA_FILE="").broker_use_ssl
+    assert (tls.server_name, tls.context.check_hostname) == ("broker", True)
+    # `celery inspect stats` shows it.
+    assert dumps({"ssl": tls}) == '{"ssl": {"server_name": "broker"}}'
+    with pytest.raises(SystemExit, match=r"^Error: PUSHER_CA_FILE: "):
+        load(PUSHER_BROKER_URL="amqps://broker", PUSHER_CA_FILE=str(tmp_path / "none.pem"))
 
 
 def test_there_is_a_durable_queue_for_each_provider_and_one_for_devices(load) -> None:
