@@ -46,14 +46,14 @@ class Proxy:
             parts = urlsplit(url)
             host = Origin.parse(parts.netloc.rpartition("@")[2]).host
             port = 80 if parts.port is None else parts.port
+            user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+            # What is no UTF-8 in the environment comes as surrogates, and goes out as it came.
+            authorization = "Basic " + base64.b64encode(user.encode(errors="surrogateescape")).decode()
         except (ValueError, SettingsInvalid):
             parts = None
         if parts is None or parts.scheme != "http":
             raise SettingsInvalid("PUSHER_PROXY_URL", "expected http://host:port or http://user:password@host:port")
-        if parts.username is None:
-            return cls(host=host, port=port, authorization=None)
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        return cls(host=host, port=port, authorization="Basic " + base64.b64encode(user.encode()).decode())
+        return cls(host=host, port=port, authorization=None if parts.username is None else authorization)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
