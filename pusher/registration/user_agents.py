@@ -5,6 +5,7 @@ A pattern is an operator's, the User-Agent a stranger's: its length and the time
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -15,8 +16,11 @@ from pusher.errors import SettingsInvalid
 
 #: Characters of a User-Agent that are looked at; real ones have at most 200.
 MAX_USER_AGENT = 512
-#: Seconds after which a search is given up; an ordinary one takes a few millionths.
-SEARCH_TIMEOUT_S = 0.02
+#: Seconds that the searches for one User-Agent take in all, whatever the rules; an ordinary search takes a few
+#: millionths.
+SEARCH_LIMIT_S = 0.02
+#: What a search gets at least, as long as anything is left.
+SHORTEST_SEARCH_S = 0.0005
 
 _MAX_PATTERN = 4096
 _MAX_NAME = 255
@@ -50,10 +54,10 @@ class UserAgentRule:
             properties=_checked(properties, f"{path}.properties"),
         )
 
-    def matches(self, user_agent: str) -> bool:
-        """Tell whether the pattern is found in `user_agent`; a search that takes too long found nothing."""
+    def matches(self, user_agent: str, limit_s: float = SEARCH_LIMIT_S) -> bool:
+        """Tell whether the pattern is found in `user_agent`; a search that takes longer than `limit_s` found nothing."""
         try:
-            found = self.pattern.search(user_agent[:MAX_USER_AGENT], timeout=SEARCH_TIMEOUT_S)
+            found = self.pattern.search(user_agent[:MAX_USER_AGENT], timeout=limit_s)
         except TimeoutError:
             if not self.warned.is_set():
                 self.warned.set()
@@ -63,8 +67,22 @@ class UserAgentRule:
 
 
 def first_match(rules: Iterable[UserAgentRule], user_agent: str) -> UserAgentRule | None:
-    """Return the first of `rules` that matches, None where none does."""
-    return next((rule for rule in rules if rule.matches(user_agent)), None)
+    """Return the first of `rules` that matches, None where none does.
+
+    A search may take half of what is left of `SEARCH_LIMIT_S`: a slow rule leaves time for those behind it, and with
+    any number of slow ones a registration takes no longer. Nothing of it is remembered for the next phone.
+    """
+    left_s = SEARCH_LIMIT_S
+    for rule in rules:
+        limit_s = max(left_s / 2, SHORTEST_SEARCH_S)
+        began = time.monotonic()
+        if left_s > 0 and rule.matches(user_agent, limit_s):
+            return rule
+        took_s = time.monotonic() - began
+        # What is quick is not counted: thousands of quick searches are no reason to leave the next one out. Nor is
+        # more than was allowed, which was spent by other threads.
+        left_s -= min(took_s, limit_s) if took_s > SHORTEST_SEARCH_S / 10 else 0.0
+    return None
 
 
 def _compiled(pattern: object, path: str) -> "regex.Pattern[str]":

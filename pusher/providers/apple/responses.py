@@ -117,10 +117,11 @@ def read_answer(response: Response, push_id: str, now: datetime) -> Reading:
         return Reading(outcome=Delivered(provider_ref=name if name and known else push_id), kind=None)
     body = read_object(response.body)
     reason = word(body.get("reason"))
+    retry_after = retry_after_s(response, now)
     row = None if reason is None else ANSWERS.get((response.status, reason))
     if row is None or reason is None:
-        return Reading(outcome=unknown_answer("APNs", response.status, reason), kind=None)
-    return Reading(outcome=_outcome(row, reason, body, retry_after_s(response, now)), kind=row.kind)
+        return Reading(outcome=unknown_answer("APNs", response.status, reason, retry_after), kind=None)
+    return Reading(outcome=_outcome(row, reason, body, retry_after), kind=row.kind)
 
 
 def _outcome(row: Row, code: str, body: Mapping[str, Any], retry_after: float | None) -> Outcome:

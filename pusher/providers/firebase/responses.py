@@ -100,11 +100,12 @@ def read_answer(response: Response, push_id: str, now: datetime) -> Reading:
     error = _object(body.get("error"))
     fcm_code = _fcm_code(error)
     code = fcm_code or word(error.get("status"))
+    retry_after = retry_after_s(response, now)
     row = ANSWERS.get((response.status, fcm_code), ANSWERS.get((response.status, None)))
     if row is None:
-        return Reading(outcome=unknown_answer("FCM", response.status, code), kind=None)
+        return Reading(outcome=unknown_answer("FCM", response.status, code, retry_after), kind=None)
     code = code or f"HTTP {response.status}"
-    return Reading(outcome=_outcome(row, code, error, retry_after_s(response, now)), kind=row.kind)
+    return Reading(outcome=_outcome(row, code, error, retry_after), kind=row.kind)
 
 
 def _outcome(row: Row, code: str, error: Mapping[str, Any], retry_after: float | None) -> Outcome:

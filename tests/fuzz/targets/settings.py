@@ -150,7 +150,8 @@ VARIABLES = (
 def _check_environment(draw: Draw) -> None:
     # The system hands out no value with a NUL byte.
     environment = {
-        draw.choice(VARIABLES): draw.text(errors="surrogateescape").replace("\0", "") for _ in range(1 + draw.byte() % 4)
+        draw.choice(VARIABLES): draw.text(errors="surrogateescape").replace("\0", "")
+        for _ in range(1 + draw.byte() % 4)
     }
     try:
         settings = Settings.from_environment(environment)
@@ -166,7 +167,14 @@ DOCUMENTS = Target(
     name="pusher_document",
     check=check_document,
     seeds=(json.dumps(DOCUMENT).encode(), b'{"default":{"User-Agents":{"x":{"regex":"("}}}}', b'{"a":{"apple":{}}}'),
-    words=(b'"apple":', b'"firebase":', b'"token_key":', b'"headers":{"x":1}', b'"enabled":"false"', b'"regex":"(a+)+$"'),
+    words=(
+        b'"apple":',
+        b'"firebase":',
+        b'"token_key":',
+        b'"headers":{"x":1}',
+        b'"enabled":"false"',
+        b'"regex":"(a+)+$"',
+    ),
 )
 CREDENTIAL = Target(
     name="credential",

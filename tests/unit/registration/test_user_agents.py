@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pusher.errors import SettingsInvalid
-from pusher.registration.user_agents import MAX_USER_AGENT, UserAgentRule, first_match
+from pusher.registration.user_agents import MAX_USER_AGENT, SEARCH_LIMIT_S, UserAgentRule, first_match
 
 PROPERTIES = {"Token-App": "app-id", "Token-Type": "pn-type", "Token-ID": "pn-tok"}
 EVIL = "a" * 500 + "!"
@@ -47,6 +47,32 @@ def test_a_pattern_that_backtracks_for_ages_matches_nothing_and_is_reported_once
         "User-Agents.Evil: the regex takes too long, phones may not be recognised"
     ]
     assert evil.matches("aaa")
+
+
+def test_any_number_of_slow_patterns_takes_no_longer_than_one(caplog):
+    rules = [rule(f"Evil{number}", "(a+)+$") for number in range(200)]
+    started = time.thread_time()
+    for _ in range(10):
+        assert first_match(rules, EVIL) is None
+    assert time.thread_time() - started < 10 * 2 * SEARCH_LIMIT_S
+    assert len({record.getMessage() for record in caplog.records}) == len(caplog.records) < 20
+
+
+def test_a_slow_pattern_leaves_time_for_the_rules_behind_it():
+    assert first_match([*(rule("Evil", "(a+)+$") for _ in range(4)), rule("Good", "a!$")], EVIL).name == "Good"
+
+
+def test_a_stranger_who_makes_a_rule_slow_hides_no_other_phone_from_it():
+    rules = [rule("Evil", "^(a+)+$"), rule("Good", "^Linphone")]
+    for _ in range(50):
+        first_match(rules, EVIL)
+        assert first_match(rules, "aaa").name == "Evil"
+        assert first_match(rules, "Linphone/5").name == "Good"
+
+
+def test_thousands_of_quick_rules_are_all_looked_at():
+    rules = [*[rule("Rule", "^(?:Phone|Sip).*/[0-9]+")] * 5000, rule("x", "x")]
+    assert first_match(rules, "Yealink x").name == "x"
 
 
 def test_only_the_beginning_of_a_long_user_agent_is_looked_at():

@@ -136,14 +136,24 @@ def test_retry_after(reason: str, device: bool) -> None:
         {"reason": "x" * 999},
     ],
 )
-def test_what_no_row_knows_is_neither_retried_nor_dead(status: int, body: Any) -> None:
+def test_what_no_row_knows_is_retried_if_it_is_a_servers_trouble_and_never_dead(status: int, body: Any) -> None:
     result = outcome(status, body)
     if status == 200:
         assert isinstance(result, Delivered)
         return
+    if 500 <= status <= 599:
+        assert isinstance(result, TryLater)
+        assert result.code in ("New", f"HTTP {status}")
+        return
     assert isinstance(result, Refused)
     assert result.reason is FailureReason.REFUSED
     assert result.code in ("New", f"HTTP {status}")
+
+
+def test_a_proxys_page_of_trouble_is_tried_again_when_it_says() -> None:
+    page = b"<html><title>503 Service Temporarily Unavailable</title></html>"
+    assert outcome(503, page, retry_after="3") == TryLater(code="HTTP 503", retry_after_s=3)
+    assert outcome(502, page) == TryLater(code="HTTP 502")
 
 
 @pytest.mark.parametrize("status", [400, 404, 200, 500])

@@ -153,6 +153,10 @@ def test_what_no_row_knows_is_neither_retried_nor_dead(status: int) -> None:
         assert result.reason is FailureReason.REFUSED
 
 
+def test_a_servers_trouble_that_no_row_knows_is_tried_again() -> None:
+    assert outcome(520, b"<html>", retry_after="3") == TryLater(code="HTTP 520", retry_after_s=3)
+
+
 _LEAVES = (
     st.none()
     | st.booleans()
