@@ -57,6 +57,7 @@ worker_prefetch_multiplier = 1
 worker_enable_prefetch_count_reduction = False
 worker_pool = "threads"
 worker_concurrency = 100
+worker_consumer = "tasks.consumer:KeepingConsumer"
 # For Flower. Arguments in events are redacted by `tasks/redacted.py`.
 worker_send_task_events = True
 # One message more for each task, for a state that lasts milliseconds.

@@ -53,7 +53,7 @@ _PLAIN_KEYS = frozenset(
     }
 )
 #: Keys whose values are secrets however short they are.
-SECRET_KEYS = frozenset({"Token-ID", "Token-Reg", "token-id", "registration-token", "x-token-reg"})
+SECRET_KEYS = frozenset({"Token-ID", "Token-Reg", "token-id", "registration-token", "token", "x-token-reg"})
 _LONG_WORD = re.compile(r"[A-Za-z0-9_:~.%/+=-]{16,}")
 
 

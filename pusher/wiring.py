@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
@@ -197,6 +197,10 @@ class WorkerFlows:
         )
         self._keepers.append(keeper)
         keeper.start()
+
+    def bury(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Keep a task that nobody understands in `pusher.dead`. Raises `BusUnavailable`."""
+        self._edges.publisher.bury(body, headers, "application/json")
 
     def close(self) -> None:
         """Stop watching and close every connection."""

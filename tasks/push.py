@@ -5,18 +5,24 @@ from typing import Any
 
 from celery import Task
 
+from pusher.errors import MessageInvalid
 from pusher.push.notification import Notification
 from pusher.push.outcome import FailureReason, Outcome, Refused
 from tasks.again import run_again
 from tasks.app import app
+from tasks.kept import keep
 
 log = logging.getLogger("pusher.tasks")
 
 
 @app.task(name="pusher.push.deliver", bind=True, max_retries=None, Request="tasks.redacted:RedactedRequest")
-def deliver(self: Task, notification: dict[str, Any]) -> None:
-    """Send the push, carry out what its outcome asks for, and run again when that says so."""
-    push = Notification.from_task(notification)
+def deliver(self: Task, *_: Any, **arguments: Any) -> None:
+    """Send the push `notification`, carry out what its outcome asks for, and run again when that says so."""
+    try:
+        push = Notification.from_task(arguments.get("notification"))
+    except MessageInvalid as fault:
+        keep(self, fault)
+        return
     outcome: Outcome
     try:
         again = self.request.retries > 0 or bool(self.request.delivery_info.get("redelivered"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from celery.exceptions import InvalidTaskError
 from celery.worker.request import Request
 
 from pusher.redact import SECRET_KEYS, fingerprint
@@ -26,6 +27,13 @@ def _redacted(value: Any) -> Any:
 
 class RedactedRequest(Request):  # type: ignore[misc]
     """A task as a worker holds it; `celery inspect` and Flower's worker page see the redacted arguments only."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Take what Celery hands over. Raises `InvalidTaskError` for arguments that no task can be called with."""
+        super().__init__(*args, **options)
+        # Celery finds out in a thread of its pool, and the task is gone by then.
+        if not isinstance(self.kwargs, Mapping) or "self" in self.kwargs:
+            raise InvalidTaskError("its arguments are no names and values")
 
     def info(self, safe: bool = False) -> dict[str, Any]:
         """Return what may be shown, whether or not the caller asked for the safe form."""

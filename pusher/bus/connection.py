@@ -9,6 +9,7 @@ from amqp.exceptions import AMQPError, MessageNacked
 from kombu import Connection
 from kombu.exceptions import KombuError
 
+from pusher.bus.readable_frames import readable_frames
 from pusher.bus.tls import TLS
 from pusher.bus.topology import declare_exchanges
 
@@ -26,7 +27,8 @@ def transport_options(url: str, *, confirm: bool) -> dict[str, Any]:
     """Return kombu's options for `url`: whether each publish waits for the broker's word, and limits to every wait."""
     if urlsplit(url).scheme == "memory":
         return {"polling_interval": 0.01}
-    return {"confirm_publish": confirm, "read_timeout": CONNECT_LIMIT_S, "write_timeout": CONNECT_LIMIT_S}
+    limits = {"read_timeout": CONNECT_LIMIT_S, "write_timeout": CONNECT_LIMIT_S}
+    return {"confirm_publish": confirm, "frame_handler": readable_frames, **limits}
 
 
 def connect(url: str, *, heartbeat_s: int, tls: TLS | None = None) -> Connection:

@@ -10,13 +10,17 @@ from typing import Any
 from kombu import Connection
 from kombu.message import Message
 
+from pusher.bus import burial
 from pusher.bus.connection import CONNECTION_ERRORS, connect, drop
 from pusher.bus.consumer import UNREADABLE
 from pusher.bus.delivery import body_of
 from pusher.bus.publisher import BusPublisher
+from pusher.bus.readable_frames import UNREADABLE_HEADER
 from pusher.bus.tls import TLS
 from pusher.bus.topology import DEAD, declare_dead
 from pusher.errors import BusUnavailable
+
+_UNREADABLE_REASON = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class DeadLetter:
 
     #: Ten hex digits, derived from what the message is, so that the same message keeps its name.
     letter_id: str
-    #: `message_invalid`, `internal_error`, or RabbitMQ's own word such as `expired`.
+    #: `message_invalid`, `task_invalid`, `internal_error`, `unreadable`, or RabbitMQ's own word such as `expired`.
     reason: str
     #: Which field is wrong, and how; empty for RabbitMQ's reasons.
     problem: str
@@ -37,6 +41,13 @@ class DeadLetter:
     routing_key: str = field(repr=False)
     content_type: str
     body: bytes = field(repr=False)
+    #: Bytes that it had when it came, of which `body` may be the beginning.
+    size: int
+
+    @property
+    def can_return(self) -> bool:
+        """Whether it can go back to where it came from: it is whole, and it came by an exchange of the bus."""
+        return bool(self.exchange) and len(self.body) == self.size
 
 
 class DeadLetters:
@@ -55,10 +66,10 @@ class DeadLetters:
     def requeue(self, wanted: Callable[[DeadLetter], bool]) -> int:
         """Publish those `wanted` again as they first came, and take them away; return how many.
 
-        Raises `BusUnavailable`; a letter is only taken away after a queue has its copy.
+        Those that cannot return stay. Raises `BusUnavailable`; a letter is only taken away after a queue has its copy.
         """
         with self._opened() as messages:
-            chosen = [(letter, message) for letter, message in messages if wanted(letter)]
+            chosen = [(letter, message) for letter, message in messages if wanted(letter) and letter.can_return]
             for letter, message in chosen:
                 self._publisher.publish(
                     letter.exchange,
@@ -88,10 +99,33 @@ class DeadLetters:
 def _fetch(connection: Connection) -> list[tuple[DeadLetter, Message]]:
     declare_dead(connection)
     queue = DEAD(connection.channel())
-    messages = []
-    while (message := queue.get(no_ack=False, accept=None)) is not None:
-        messages.append((letter_of(message), message))
-    return messages
+    found: list[tuple[DeadLetter, Message]] = []
+    while True:
+        try:
+            message = queue.get(no_ack=False, accept=None)
+        except UNREADABLE as error:
+            # It has a delivery tag like the others, and goes back to its place with them.
+            found.append((_unreadable(len(found), error), None))
+            continue
+        if message is None:
+            return found
+        found.append((letter_of(message), message))
+
+
+def _unreadable(place: int, error: Exception) -> DeadLetter:
+    """Return what can be said of a letter whose very delivery cannot be read: its routing key is not UTF-8."""
+    return DeadLetter(
+        letter_id=hashlib.sha256(b"unreadable %d" % place).hexdigest()[:10],
+        reason=_UNREADABLE_REASON,
+        problem=f"its delivery cannot be read ({type(error).__name__})",
+        queue="-",
+        at="-",
+        exchange="",
+        routing_key="",
+        content_type="application/octet-stream",
+        body=b"",
+        size=0,
+    )
 
 
 def letter_of(message: Message) -> DeadLetter:
@@ -103,17 +137,22 @@ def letter_of(message: Message) -> DeadLetter:
     died_at = death.get("time")
     key = _text(headers.get("x-pusher-routing-key")) or _text(_first(death.get("routing-keys")))
     at = _text(headers.get("x-pusher-at")) or (died_at.isoformat() if isinstance(died_at, datetime) else "-")
+    unread = _text(headers.get(UNREADABLE_HEADER))
     name = hashlib.sha256(b"\0".join((body, key.encode("utf-8", "replace"), at.encode("utf-8", "replace"))))
     return DeadLetter(
         letter_id=name.hexdigest()[:10],
-        reason=_text(headers.get("x-pusher-reason")) or _text(death.get("reason")) or "unknown",
-        problem=_text(headers.get("x-pusher-problem")),
+        reason=_text(headers.get("x-pusher-reason"))
+        or _text(death.get("reason"))
+        or (_UNREADABLE_REASON if unread else "unknown"),
+        problem=_text(headers.get("x-pusher-problem"))
+        or (f"its properties cannot be read ({unread})" if unread else ""),
         queue=_text(headers.get("x-pusher-queue")) or _text(death.get("queue")) or "-",
         at=at,
         exchange=_text(headers.get("x-pusher-exchange")) or _text(death.get("exchange")),
         routing_key=key,
         content_type=message.content_type or "application/octet-stream",
         body=body,
+        size=burial.size(headers, body),
     )
 
 

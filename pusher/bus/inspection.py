@@ -179,7 +179,7 @@ class Inspection:
                 self._connection.release()
 
     def _drain(self, deadline: Deadline) -> bool:
-        """Wait for one more message; False where none came before `deadline`, or one that cannot be read."""
+        """Wait for one more message, one that cannot be read or not; False where none came before `deadline`."""
         if deadline.passed:
             return False
         try:
@@ -187,7 +187,8 @@ class Inspection:
         except TimeoutError:
             return False
         except UNREADABLE:
-            return False
+            # Those behind it can be.
+            pass
         return True
 
     @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 from kombu import Connection, Exchange
 
+from pusher.bus.burial import MAX_KEPT
 from pusher.bus.confirmed_publisher import ConfirmedPublisher, Outgoing
 from pusher.bus.tls import TLS
 from pusher.bus.topology import CONFIGURATION, DEAD, TARGETED, declare_dead, declare_exchanges
@@ -34,11 +35,14 @@ class BusPublisher:
         self.publish_json(CONFIGURATION, change.routing_key, change.to_message(self._node))
 
     def bury(self, body: bytes, headers: Mapping[str, str], content_type: str) -> None:
-        """Put a message that nobody understands where people can read it. Raises `BusUnavailable`."""
+        """Put a message that nobody understands where people can read it, as far as it is kept.
+
+        Raises `BusUnavailable`.
+        """
         self.publish(
             DEFAULT_EXCHANGE,
             DEAD.name,
-            body,
+            body[:MAX_KEPT],
             declare=declare_dead,
             content_type=content_type,
             content_encoding="binary",

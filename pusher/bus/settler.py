@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from kombu.message import Message
 
+from pusher.bus import burial
 from pusher.bus.delivery import Delivery, Handle
 from pusher.bus.publisher import BusPublisher
-from pusher.clock import utcnow
 from pusher.errors import BusUnavailable, MessageInvalid
 from pusher.logs import event
 
@@ -66,12 +66,12 @@ class Settler:
             size=len(delivery.body),
         )
         info: Mapping[str, str] = message.delivery_info
-        headers = {
-            "x-pusher-reason": reason,
-            "x-pusher-problem": problem,
-            "x-pusher-queue": self._queue,
-            "x-pusher-exchange": info.get("exchange") or "",
-            "x-pusher-routing-key": delivery.routing_key,
-            "x-pusher-at": utcnow().isoformat(timespec="seconds"),
-        }
+        headers = burial.headers(
+            reason=reason,
+            problem=problem,
+            queue=self._queue,
+            exchange=info.get("exchange") or "",
+            routing_key=delivery.routing_key,
+            size=len(delivery.body),
+        )
         self._publisher.bury(delivery.body, headers, message.content_type or "application/octet-stream")

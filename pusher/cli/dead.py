@@ -36,8 +36,7 @@ def list_dead() -> None:
     with _letters() as dead_letters:
         letters = dead_letters.read()
     rows = [
-        (letter.letter_id, letter.at, letter.queue, letter.reason, len(letter.body), letter.problem)
-        for letter in letters
+        (letter.letter_id, letter.at, letter.queue, letter.reason, letter.size, letter.problem) for letter in letters
     ]
     table(("ID", "At", "Queue", "Reason", "Bytes", "Problem"), rows)
     click.echo(f"{len(rows)} dead letters")
@@ -63,7 +62,7 @@ def show(letter_id: str) -> None:
         ("Exchange", letter.exchange),
         ("Reason", letter.reason),
         ("Problem", letter.problem),
-        ("Bytes", len(letter.body)),
+        ("Bytes", letter.size),
     ):
         click.echo(f"{name}: {printable(value)}")
     click.echo(_body(letter))
@@ -73,7 +72,7 @@ def show(letter_id: str) -> None:
 @click.argument("letter_ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All but push requests.")
 def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
-    """Put dead letters back on the bus, as they first came.
+    """Put dead letters back on the bus, as they first came. Tasks, and what is not kept whole, stay.
 
     A push request must be named: its call is most likely over, and putting it back rings a phone for nothing.
 
@@ -83,11 +82,18 @@ def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
     """
     if everything == bool(letter_ids):
         raise click.UsageError("name dead letters, or say --all")
+    stays: set[str] = set()
+
+    def wanted(letter: DeadLetter) -> bool:
+        if letter.letter_id in letter_ids and not letter.can_return:
+            stays.add(letter.letter_id)
+        return letter.letter_id in letter_ids or (everything and letter.queue != CALLS)
+
     with _letters() as dead_letters:
-        count = dead_letters.requeue(
-            lambda letter: letter.letter_id in letter_ids or (everything and letter.queue != CALLS)
-        )
+        count = dead_letters.requeue(wanted)
     click.echo(f"{count} put back")
+    if stays:
+        raise click.ClickException(f"cannot go back, a task or not kept whole: {', '.join(sorted(stays))}")
     if count < len(set(letter_ids)):
         raise click.ClickException(f"{len(set(letter_ids)) - count} not found: see pusher dead list")
 

@@ -8,11 +8,14 @@ _WORD = re.compile(r"[A-Za-z_]{1,64}")
 
 
 def write_json(document: Any) -> bytes:
-    """Return compact UTF-8 JSON. Raises `ValueError` for what JSON cannot say: NaN, endless nesting."""
+    """Return compact UTF-8 JSON. Raises `ValueError` for what JSON cannot say: NaN, endless nesting, a date."""
     try:
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    except TypeError as error:
+        # Celery makes dates and bytes of some JSON objects; only a task that Pusher did not write has them.
+        raise ValueError("a value that JSON has no form for") from error
     # A bus message may hold half a surrogate pair, which UTF-8 has no bytes for; it must not cost the call.
     return text.encode("utf-8", "replace")
 

@@ -1,14 +1,20 @@
 """A push on its way: what the listener hands to a worker, and the worker to a provider."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from pusher.clock import Deadline
+from pusher.errors import MessageInvalid
+from pusher.messages import fields
 from pusher.messages.push_request import PushRequest
 from pusher.push.app import ProviderName
 
+#: Epoch seconds of the year 2286: a task that names a later time was not written by Pusher.
+_LATEST = 1e10
+_PUSH_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PUSH_IDS = uuid.UUID("6f2f4a52-6d1c-5b0e-9d3a-0f3c5be0a1d7")
 
 
@@ -75,15 +81,41 @@ class Notification:
         }
 
     @classmethod
-    def from_task(cls, argument: Mapping[str, Any]) -> Self:
-        """Return the value that `to_task` wrote. Raises `MessageInvalid` for a request it could not have written."""
+    def from_task(cls, argument: object) -> Self:
+        """Return the value that `to_task` wrote. Raises `MessageInvalid` for what it could not have written."""
+        task = _object(argument, "notification")
+        provider = fields.text(task, "provider")
+        if provider not in list(ProviderName):
+            raise MessageInvalid("provider", "is not one of ours")
         return cls(
-            request=PushRequest.from_message(argument["request"]),
-            provider=ProviderName(argument["provider"]),
-            push_id=argument["push_id"],
-            received_at=argument["received_at"],
-            expires_at=argument["expires_at"],
+            request=PushRequest.from_message(_object(task.get("request"), "request")),
+            provider=ProviderName(provider),
+            push_id=_push_id(task),
+            received_at=_time(task, "received_at"),
+            expires_at=_time(task, "expires_at"),
             # A task of an earlier release does not say.
-            again=argument.get("again", True),
-            remembered=argument.get("remembered", True),
+            again=task.get("again") is not False,
+            remembered=task.get("remembered") is not False,
         )
+
+
+def _object(value: object, key: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise MessageInvalid(key, "is not an object")
+    return value
+
+
+def _push_id(task: Mapping[str, Any]) -> str:
+    """Return the push id, which becomes a header. Raises `MessageInvalid`."""
+    push_id = fields.text(task, "push_id")
+    if not _PUSH_ID.fullmatch(push_id):
+        raise MessageInvalid("push_id", "is not a UUID in lower case")
+    return push_id
+
+
+def _time(task: Mapping[str, Any], key: str) -> float:
+    """Return epoch seconds. Raises `MessageInvalid`."""
+    value = fields.number(task, key, at_most=_LATEST)
+    if value is None:
+        raise MessageInvalid(key, "is missing")
+    return value

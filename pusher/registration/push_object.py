@@ -11,8 +11,9 @@ from pusher.messages.registration import Registration
 from pusher.registration.contact import ContactBinding
 from pusher.registration.user_agents import UserAgentRule
 
-#: Characters of one value.
+#: Characters of one value, and of a key.
 MAX_VALUE = 4096
+MAX_NAME = 255
 
 _REGISTRATION_PARAM = "x-token-reg"
 
@@ -75,6 +76,13 @@ def of(values: Mapping[str, object]) -> PushObject:
     return PushObject(tuple((key, _safe(key, value)) for key, value in values.items() if value))
 
 
+def from_json(value: object) -> PushObject:
+    """Return the push object whose JSON form is `value`. Raises `MessageInvalid`."""
+    if not isinstance(value, Mapping) or not all(_is_name(key) for key in value):
+        raise MessageInvalid("push_object", "does not map names to texts")
+    return of(value)
+
+
 def token(rule: UserAgentRule, bindings: Sequence[ContactBinding]) -> str | None:
     """Return the token that `read` would find, whatever else may be wrong with the registration."""
     binding = _with_token(rule, bindings)
@@ -89,6 +97,10 @@ def live(bindings: Sequence[ContactBinding]) -> tuple[ContactBinding, ...]:
 def _with_token(rule: UserAgentRule, bindings: Sequence[ContactBinding]) -> ContactBinding | None:
     parameter = dict(rule.properties)["Token-ID"]
     return next((binding for binding in bindings if binding.param(parameter)), None)
+
+
+def _is_name(key: object) -> bool:
+    return isinstance(key, str) and 0 < len(key) <= MAX_NAME and key.isprintable()
 
 
 def _safe(key: str, value: object) -> str:

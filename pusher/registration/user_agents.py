@@ -55,7 +55,7 @@ class UserAgentRule:
         )
 
     def matches(self, user_agent: str, limit_s: float = SEARCH_LIMIT_S) -> bool:
-        """Tell whether the pattern is found in `user_agent`; a search that takes longer than `limit_s` found nothing."""
+        """Tell whether the pattern is found in `user_agent`; one that lasts longer than `limit_s` found nothing."""
         try:
             found = self.pattern.search(user_agent[:MAX_USER_AGENT], timeout=limit_s)
         except TimeoutError:

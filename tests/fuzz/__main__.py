@@ -53,7 +53,7 @@ class Campaign:
         before = set((folder / "findings").iterdir())
         began = time.monotonic()
         with (folder / "log").open("wb") as log:
-            child = subprocess.Popen(self._command(name, folder), stdout=log, stderr=log)  # noqa: S603
+            child = subprocess.Popen(self._command(name, folder), stdout=log, stderr=log)
             self._children.append(child)
             status = child.wait()
         said = (folder / "log").read_text(errors="replace")

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from pusher.bus import burial
 from pusher.bus.dead_letters import DeadLetter
 from pusher.bus.inspection import CANARY_TYPE, Inspection
 from pusher.bus.topology import CALLS, DEAD, registrations
@@ -49,6 +50,11 @@ def _about(letter: DeadLetter) -> tuple[str, str]:
             )
         case "internal_error":
             return f"{kind} that met a fault in Pusher", "the listener's log has a traceback: report it"
+        case burial.TASK_INVALID:
+            return (
+                "tasks that cannot be used",
+                f"it {redacted(letter.problem)[:80]}: another release, or a stranger, put them into the queue",
+            )
         case _:
             return f"{kind} with the reason {redacted(letter.reason)[:40]}", "see pusher dead list"
 

@@ -92,7 +92,7 @@ def from_pkcs12(data: bytes, password: str) -> str:
             "the .p12 file is encrypted in a way that is no longer supported: "
             "convert it with openssl pkcs12 -legacy -in FILE.p12 -clcerts -nodes"
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, x509.InvalidVersion) as error:
         # The library tells the two apart in its text only, so the file's own frame decides.
         if _is_framed(data):
             raise CredentialInvalid("the password of the .p12 file is wrong, or the file is damaged") from error

@@ -36,12 +36,12 @@ STREAMS = (0, 1, 3, 5, 7, 9, 2, 2**31 - 1, 2**31)
 PAYLOADS = (
     b"\x88", b"\x08\x03200", b"\x08\x03100", b"\x82\x88", b"\x88\0\1x\1y", b"\x20\x88", b"\x3f\xff\xff\xff\xff\xff",
     b"\0\0\0\0", b"\0\0\0\1", b"\x7f\xff\xff\xff", bytes(8), b"\x88\x0f\x0d\x0299", b"\x88" * 50,
-    b"\0\4\xff\xff\xff\xff", b"\0\4\0\0\0\0", b"\0\3\0\0\0\0", b"\0\3\0\0\0\xff", b"\0\5\0\0\0\0", b"\0\1\xff\xff\xff\xff",
-    b"\0\1\0\0\0\0", b"\0\0\0\3\0\0\0\0" + b'{"reason":"Shutdown"}', b"x" * 16_384, b"",
+    b"\0\4\xff\xff\xff\xff", b"\0\4\0\0\0\0", b"\0\3\0\0\0\0", b"\0\3\0\0\0\xff", b"\0\5\0\0\0\0",
+    b"\0\1\xff\xff\xff\xff", b"\0\1\0\0\0\0", b"\0\0\0\3\0\0\0\0" + b'{"reason":"Shutdown"}', b"x" * 16_384, b"",
 )  # fmt: skip
 
 
-#: What `open_exchange`'s server said first: streams begin with a window of 100 bytes, and our SETTINGS are acknowledged.
+#: What the server of `open_exchange` said first: a stream's window has 100 bytes, and our SETTINGS are acknowledged.
 WELCOME = raw(4, 0, 0, b"\0\4\0\0\0\x64") + raw(4, 1, 0)
 
 

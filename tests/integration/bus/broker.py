@@ -1,5 +1,6 @@
 """What a test says to the broker, and asks it, past the code under test."""
 
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,46 @@ def put(
     """Publish with exactly these AMQP properties."""
     with channel_to(url) as channel:
         channel.basic_publish(Message(body, **properties), exchange, routing_key)
+
+
+class _Raw(Message):
+    """A message whose properties are bytes: their flags and their values."""
+
+    def __init__(self, body: bytes, written: bytes) -> None:
+        super().__init__(body)
+        self._written = written
+
+    def _serialize_properties(self) -> bytes:
+        return self._written
+
+
+def _headers(entry: bytes) -> bytes:
+    """Return properties that are headers with one `entry`: its type and its value."""
+    table = b"\x01x" + entry
+    return struct.pack(">HI", 1 << 13, len(table)) + table
+
+
+def _nested(levels: int) -> bytes:
+    entry = b"t\x01"
+    for _ in range(levels):
+        table = b"\x01x" + entry
+        entry = b"F" + struct.pack(">I", len(table)) + table
+    return entry
+
+
+#: Properties that RabbitMQ passes on and py-amqp cannot parse.
+UNREADABLE_PROPERTIES = {
+    "no UTF-8": struct.pack(">H", 1 << 15) + b"\x01\xe9",
+    "a time that no calendar has": _headers(b"T" + struct.pack(">Q", 2**63)),
+    "a time that looks like a system error": _headers(b"T" + struct.pack(">Q", 2**57)),
+    "tables in tables": _headers(_nested(5000)),
+}
+
+
+def put_raw(url: str, routing_key: str, body: bytes, properties: bytes, exchange: str = "") -> None:
+    """Publish with these bytes as properties."""
+    with channel_to(url) as channel:
+        channel.basic_publish(_Raw(body, properties), exchange, routing_key)
 
 
 def counted(url: str, queue: str) -> int:

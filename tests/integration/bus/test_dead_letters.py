@@ -5,12 +5,25 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pusher.bus.burial import MAX_KEPT
 from pusher.bus.connection import connect
 from pusher.bus.dead_letters import DeadLetters
+from pusher.bus.delivery import Delivery
+from pusher.bus.inspection import inspecting
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import DEAD, declare_dead, declare_queue, push_requests
-from pusher.errors import BusUnavailable
-from tests.integration.bus.broker import channel_to, counted, put, taken
+from pusher.clock import Deadline
+from pusher.errors import BusUnavailable, MessageInvalid
+from tests.integration.bus.broker import (
+    UNREADABLE_PROPERTIES,
+    Handled,
+    channel_to,
+    consuming,
+    counted,
+    put,
+    put_raw,
+    taken,
+)
 from tests.support.child import port_of, reserve_port
 from tests.support.until import until
 
@@ -34,6 +47,11 @@ def bury(publisher: BusPublisher, body: bytes, *, key: str = "notification.push.
         "x-pusher-at": at,
     }
     publisher.bury(body, headers, "text/strange")
+
+
+def refuse(_: Delivery) -> None:
+    """Understand nothing."""
+    raise MessageInvalid("body", "is not JSON")
 
 
 def test_there_are_none_where_nothing_was_buried(bus_url: str, publisher: BusPublisher) -> None:
@@ -136,10 +154,51 @@ def test_letters_that_others_wrote_are_read_whatever_their_headers_say(
     assert {(letter.at, letter.exchange, letter.routing_key) for letter in found} == {("-", "", "")}
 
 
-def test_a_letter_that_cannot_be_read_at_all_is_one_error(bus_url: str, letters: DeadLetters) -> None:
-    put(bus_url, DEAD.name, b"x", content_type=b"\xe9")
-    with pytest.raises(BusUnavailable, match="the dead letters could not be read"):
-        letters.read()
+@pytest.mark.parametrize("properties", UNREADABLE_PROPERTIES.values(), ids=UNREADABLE_PROPERTIES)
+def test_a_letter_with_properties_that_cannot_be_read_hides_none_of_the_others(
+    bus_url: str, publisher: BusPublisher, letters: DeadLetters, properties: bytes
+) -> None:
+    bury(publisher, b"before")
+    put_raw(bus_url, DEAD.name, b"strange", properties)
+    put_raw(bus_url, DEAD.name, b"", properties)
+    bury(publisher, b"behind")
+    for _ in range(2):
+        found = letters.read()
+        assert [letter.body for letter in found] == [b"before", b"strange", b"", b"behind"]
+        assert (found[1].reason, found[1].can_return) == ("unreadable", False)
+        assert found[1].problem.startswith("its properties cannot be read (")
+    assert letters.requeue(lambda _: True) == 2
+    assert [letter.body for letter in letters.read()] == [b"strange", b""]
+
+
+def test_a_letter_whose_delivery_cannot_be_read_hides_none_of_the_others(
+    bus_url: str, publisher: BusPublisher, letters: DeadLetters
+) -> None:
+    with channel_to(bus_url) as channel:
+        channel.queue_bind(DEAD.name, "pushes", "key.*")
+    bury(publisher, b"before")
+    put(bus_url, b"key.\xe9", b"strange", exchange="pushes")
+    bury(publisher, b"behind")
+    found = letters.read()
+    assert [letter.body for letter in found] == [b"before", b"", b"behind"]
+    assert (found[1].reason, found[1].problem) == ("unreadable", "its delivery cannot be read (UnicodeDecodeError)")
+    with inspecting(bus_url) as look:
+        seen = look.dead_letters(3, Deadline.after(0.5))
+    assert [letter.body for letter in seen] == [b"before", b"behind"]
+    assert letters.requeue(lambda _: True) == 2
+    until(lambda: counted(bus_url, DEAD.name) == 1)
+
+
+def test_of_a_message_without_end_the_beginning_is_kept_and_does_not_go_back(
+    bus_url: str, publisher: BusPublisher, letters: DeadLetters
+) -> None:
+    with consuming(bus_url, push_requests(20.0), Handled(refuse), publisher=publisher):
+        put(bus_url, "notification.push.apple.t", b"x" * 3_000_000, exchange="pushes")
+        until(lambda: counted(bus_url, DEAD.name) == 1)
+    [letter] = letters.read()
+    assert (len(letter.body), letter.size, letter.can_return) == (MAX_KEPT, 3_000_000, False)
+    assert letters.requeue(lambda _: True) == 0
+    assert letters.read() == [letter]
 
 
 def test_a_broker_that_is_down_is_one_error(publisher: BusPublisher) -> None:
