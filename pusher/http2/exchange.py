@@ -108,7 +108,7 @@ class Exchange:
         if goaway is not None:
             yield from self._go_away(goaway)
             return
-        for event in self._ask_h2(frame):
+        for event in self._ask_h2(frames.known_settings(frame)):
             if isinstance(event, RemoteSettingsChanged):
                 self._ready = True
                 self._limit = self._h2.remote_settings.max_concurrent_streams

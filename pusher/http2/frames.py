@@ -24,6 +24,9 @@ END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x4, 0x8, 0x20
 #: Length (its high 16 bits, its low 8), type, flags, and the stream id behind a reserved bit.
 _HEADER = Struct(">HBBBL")
 _PRIORITY_BYTES = 5
+_SETTING_BYTES = 6
+#: Identifiers of the settings that h2 knows (RFC 9113 6.5.2, RFC 8441 3).
+_SETTINGS_KNOWN = frozenset({1, 2, 3, 4, 5, 6, 8})
 
 
 class PeerError(Exception):
@@ -116,6 +119,18 @@ def content(frame: Frame) -> bytes:
         code = ErrorCodes.PROTOCOL_ERROR if frame.flags & PADDED else ErrorCodes.FRAME_SIZE_ERROR
         raise PeerError(code, "a frame that is shorter than its padding and priority")
     return frame.payload[start:end]
+
+
+def known_settings(frame: Frame) -> Frame:
+    """Return `frame` without the settings in it that nobody knows (RFC 9113 6.5.2).
+
+    h2 would keep all 65,536 that there can be, and look at each of them with every SETTINGS that comes.
+    """
+    if frame.kind != SETTINGS or len(frame.payload) % _SETTING_BYTES:
+        return frame
+    settings = [frame.payload[at : at + _SETTING_BYTES] for at in range(0, len(frame.payload), _SETTING_BYTES)]
+    known = [setting for setting in settings if int.from_bytes(setting[:2], "big") in _SETTINGS_KNOWN]
+    return frame._replace(payload=b"".join(known))
 
 
 def read_goaway(frame: Frame) -> GoAway | None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pusher.clock import Deadline
 from pusher.errors import MessageInvalid
 from pusher.messages import fields
-from pusher.messages.push_request import PushRequest
+from pusher.messages.push_request import MAX_EXPIRES_S, PushRequest
 from pusher.push.app import ProviderName
 
 #: Epoch seconds of the year 2286: a task that names a later time was not written by Pusher.
@@ -87,12 +87,16 @@ class Notification:
         provider = fields.text(task, "provider")
         if provider not in list(ProviderName):
             raise MessageInvalid("provider", "is not one of ours")
+        received_at, expires_at = _time(task, "received_at"), _time(task, "expires_at")
+        # What is rounded is no reason.
+        if abs(expires_at - received_at) > MAX_EXPIRES_S + 1:
+            raise MessageInvalid("expires_at", "is out of range")
         return cls(
             request=PushRequest.from_message(_object(task.get("request"), "request")),
             provider=ProviderName(provider),
             push_id=_push_id(task),
-            received_at=_time(task, "received_at"),
-            expires_at=_time(task, "expires_at"),
+            received_at=received_at,
+            expires_at=expires_at,
             # A task of an earlier release does not say.
             again=task.get("again") is not False,
             remembered=task.get("remembered") is not False,

@@ -37,7 +37,8 @@ PAYLOADS = (
     b"\x88", b"\x08\x03200", b"\x08\x03100", b"\x82\x88", b"\x88\0\1x\1y", b"\x20\x88", b"\x3f\xff\xff\xff\xff\xff",
     b"\0\0\0\0", b"\0\0\0\1", b"\x7f\xff\xff\xff", bytes(8), b"\x88\x0f\x0d\x0299", b"\x88" * 50,
     b"\0\4\xff\xff\xff\xff", b"\0\4\0\0\0\0", b"\0\3\0\0\0\0", b"\0\3\0\0\0\xff", b"\0\5\0\0\0\0",
-    b"\0\1\xff\xff\xff\xff", b"\0\1\0\0\0\0", b"\0\0\0\3\0\0\0\0" + b'{"reason":"Shutdown"}', b"x" * 16_384, b"",
+    b"\0\1\xff\xff\xff\xff", b"\0\1\0\0\0\0", b"\0\7\0\0\0\0\xff\xff\0\0\0\0",
+    b"\0\0\0\3\0\0\0\0" + b'{"reason":"Shutdown"}', b"x" * 16_384, b"",
 )  # fmt: skip
 
 
@@ -100,6 +101,7 @@ class Watch:
         assert all(len(stream.reply._body) <= MAX_BODY_BYTES for stream in streams._open.values())
         table = streams._blocks._decoder.header_table
         assert table._current_size <= table.maxsize <= 4096
+        assert len(self.exchange._h2.remote_settings) <= 8
         assert len(streams) == len(self.opened) - len(self.settled) - len(self.cancelled)
         # A SETTINGS frame of nine bytes may resize windows and so set bodies free; all else is answered with as much.
         assert len(self.output) <= 2 * self.received + 400 + 17 * len(self.opened) + 9

@@ -7,7 +7,7 @@ from typing import Any
 from pusher.errors import MessageInvalid, NotProcessed
 from pusher.http2.fields import FieldEncoder, request_fields
 from pusher.http2.request import Request
-from pusher.messages.push_request import PushRequest
+from pusher.messages.push_request import MAX_EXPIRES_S, PushRequest
 from pusher.providers.apple import client as apple_client
 from pusher.providers.firebase import client as firebase_client
 from pusher.providers.firebase import payload as firebase_payload
@@ -76,7 +76,7 @@ def check_task(data: bytes) -> None:
         assert str(error).isprintable()
         return
     assert push.deadline.remaining_s() is not None
-    assert int(push.expires_at) - int(push.received_at) < 10**9
+    assert abs(push.expires_at - push.received_at) <= MAX_EXPIRES_S + 1
     assert Notification.from_task(json.loads(json.dumps(push.to_task(), allow_nan=False))) == push
 
 

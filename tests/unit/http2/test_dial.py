@@ -14,6 +14,8 @@ from pusher.http2.dial import Proxy
         ("http://[::1]:3128/", Proxy(host="::1", port=3128, authorization=None)),
         ("http://u:p%40ss@h:1", Proxy(host="h", port=1, authorization="Basic dTpwQHNz")),
         ("http://u@h:1", Proxy(host="h", port=1, authorization="Basic dTo=")),
+        # A password of the environment that is not UTF-8.
+        ("http://u:\udcff@h:1", Proxy(host="h", port=1, authorization="Basic dTr/")),
     ],
 )
 def test_a_proxy_url_is_read(url: str, proxy: Proxy) -> None:

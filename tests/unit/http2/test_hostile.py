@@ -1,5 +1,10 @@
 """Whatever bytes come: nothing but a TransportError is raised, and each request gets one result at most."""
 
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from struct import pack
+
 import pytest
 from h2.errors import ErrorCodes
 from hyperframe.frame import GoAwayFrame
@@ -11,10 +16,16 @@ from pusher.http2.events import Event, GoneAway
 from pusher.http2.exchange import Exchange
 from tests.unit.http2.server import (
     CONTINUATION,
+    DATA,
     END_HEADERS,
     END_STREAM,
     HEADERS,
     PADDED,
+    PING,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
     Server,
     goaway,
     pair,
@@ -108,6 +119,51 @@ def survives(data: bytes, *, cancelled: int = -1, step: int = 1 << 20) -> tuple[
     exchange.say_goodbye()
     parsed(exchange.take_output())
     return events, problem, output
+
+
+#: What a server may send again and again, to an exchange that waits for answers on streams 1 to 9.
+FLOODS = {
+    "SETTINGS": lambda _: raw(SETTINGS, 0, 0, b"\0\4\0\1\0\0"),
+    "SETTINGS that nobody knows": lambda number: raw(SETTINGS, 0, 0, pack(">HL", 16 + number % 60_000, number)),
+    "windows that open and close": lambda number: raw(SETTINGS, 0, 0, pack(">HL", 4, number % 2)),
+    "header tables": lambda number: raw(SETTINGS, 0, 0, pack(">HL", 1, number % 9000)),
+    "PING": lambda _: raw(PING, 0, 0, bytes(8)),
+    "WINDOW_UPDATE": lambda _: raw(WINDOW_UPDATE, 0, 0, b"\0\0\0\1"),
+    "WINDOW_UPDATE of a stream": lambda _: raw(WINDOW_UPDATE, 0, 5, b"\0\0\0\1"),
+    "PRIORITY": lambda number: raw(PRIORITY, 0, 2 * number + 1, b"\0\0\0\1\1"),
+    "empty DATA": lambda _: raw(DATA, 0, 1),
+    "DATA": lambda _: raw(DATA, 0, 1, bytes(16_000)),
+    "DATA of a request that is done": lambda _: raw(DATA, 0, 9, bytes(16_000)),
+    "padding": lambda _: raw(DATA, PADDED, 1, b"\xff" + bytes(255)),
+    "CONTINUATION": lambda number: raw(CONTINUATION, 0, 3, b"x") if number else raw(HEADERS, 0, 3, b"\x88"),
+    "empty CONTINUATION": lambda number: raw(CONTINUATION, 0, 3) if number else raw(HEADERS, 0, 3),
+    "1xx": lambda _: raw(HEADERS, END_HEADERS, 3, b"\x08\x03103\0\1x\1y"),
+    "headers of a request that is done": lambda number: raw(
+        HEADERS, END_HEADERS, 9, b"\x40\x03%03d\1y" % (number % 999)
+    ),
+    "RST_STREAM": lambda _: raw(RST_STREAM, 0, 9, bytes(4)),
+    "GOAWAY": lambda _: goaway(9, b"x" * 1000),
+    "frames of tomorrow": lambda number: raw(11 + number % 200, 0, number, bytes(100)),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_peer_that_sends_without_end_fills_no_memory(flood: Callable[[int], bytes]) -> None:
+    exchange, _, opened = waiting()
+    # Headers before the floods of DATA, and one request that was given up.
+    list(exchange.receive(raw(HEADERS, END_HEADERS, 1, b"\x88")))
+    exchange.cancel(opened[4])
+    tracemalloc.start()
+    try:
+        with suppress(TransportError):
+            for number in range(1500):
+                list(exchange.receive(flood(number)))
+                # It reads what we answer.
+                exchange.take_output()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 600_000
 
 
 def test_the_sound_bytes_are_sound() -> None:

@@ -21,7 +21,7 @@ def test_nan_and_endless_nesting_are_value_errors() -> None:
     nested: list[object] = []
     for _ in range(100_000):
         nested = [nested]
-    for document in (float("nan"), {"x": float("inf")}, nested):
+    for document in (float("nan"), {"x": float("inf")}, nested, {"x": b"bytes"}):
         with pytest.raises(ValueError, match=r"nested|JSON"):
             write_json(document)
 

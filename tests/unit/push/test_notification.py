@@ -9,7 +9,7 @@ import pytest
 
 from pusher.errors import MessageInvalid
 from pusher.messages import envelope
-from pusher.messages.push_request import PushRequest
+from pusher.messages.push_request import MAX_EXPIRES_S, PushRequest
 from pusher.push.app import ProviderName
 from pusher.push.notification import Notification
 from tests.unit.messages import samples
@@ -50,6 +50,40 @@ def test_a_push_survives_its_way_through_a_task():
     value = notification(replace(REQUEST, expires_s=7.5, badge=3))
     for again, remembered in ((False, True), (True, False)):
         value = replace(value, again=again, remembered=remembered)
+        assert Notification.from_task(json.loads(json.dumps(value.to_task()))) == value
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"request": None}, "request: is not an object"),
+        ({"request": {"Token-Type": "apple", "Token-App": "a"}}, "Token-ID: is missing"),
+        ({"provider": "huawei"}, "provider: is not one of ours"),
+        ({"provider": None}, "provider: is missing"),
+        ({"push_id": "x"}, "push_id: is not a UUID in lower case"),
+        ({"push_id": "00000000-0000-4000-8000-000000000000\n"}, "push_id: is not a UUID in lower case"),
+        ({"received_at": None}, "received_at: is missing"),
+        ({"received_at": float("nan")}, "received_at: is out of range"),
+        ({"expires_at": "tomorrow"}, "expires_at: is not a number"),
+        ({"expires_at": 10**400}, "expires_at: is out of range"),
+        ({"expires_at": 1000.0 + 29 * 86_400}, "expires_at: is out of range"),
+    ],
+)
+def test_a_task_that_pusher_did_not_write_is_refused_by_its_field(changes, problem):
+    with pytest.raises(MessageInvalid) as caught:
+        Notification.from_task(notification().to_task() | changes)
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("argument", [None, [], "x", 7])
+def test_a_task_without_a_push_is_refused(argument):
+    with pytest.raises(MessageInvalid, match="notification: is not an object"):
+        Notification.from_task(argument)
+
+
+def test_a_push_of_the_longest_life_survives_its_way_through_a_task():
+    for expires_s in (MAX_EXPIRES_S, -MAX_EXPIRES_S):
+        value = notification(replace(REQUEST, expires_s=float(expires_s)), received_at=1_700_000_000.123)
         assert Notification.from_task(json.loads(json.dumps(value.to_task()))) == value
 
 
