@@ -60,6 +60,8 @@ class _Held:
     lifetime_s: float
     #: Monotonic seconds of its birth.
     born: float
+    #: What the wall clock of its maker said then, in epoch seconds.
+    issued_at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -128,8 +130,7 @@ class SharedSecrets:
             held = slot.held
             if held is not None and held.text != refused:
                 return held.text
-            young = held is not None and self._age(held) < self._ages.min_interval_s
-            if young or self._monotonic() - slot.refused_at < _REFUSED_INTERVAL_S:
+            if self._young(held) or self._monotonic() - slot.refused_at < _REFUSED_INTERVAL_S:
                 return None
             renewed = self._obtain(slot, name, refused, issue, deadline)
             slot.refused_at = self._monotonic()
@@ -170,7 +171,9 @@ class SharedSecrets:
         age_s = self._wall() - stored[1]
         if not (lifetime.isascii() and lifetime.isdigit()) or age_s < -_CLOCK_SKEW_S:
             return
-        shared = _Held(text=text, lifetime_s=float(lifetime), born=self._monotonic() - max(0.0, age_s))
+        shared = _Held(
+            text=text, lifetime_s=float(lifetime), born=self._monotonic() - max(0.0, age_s), issued_at=stored[1]
+        )
         if slot.held is None or (shared.text != slot.held.text and shared.born > slot.held.born):
             slot.held = shared
 
@@ -196,7 +199,7 @@ class SharedSecrets:
             if held is None:
                 raise
             return held.text
-        slot.held = _Held(text=grant.text, lifetime_s=grant.lifetime_s, born=self._monotonic())
+        slot.held = _Held(text=grant.text, lifetime_s=grant.lifetime_s, born=self._monotonic(), issued_at=now)
         stored = f"{grant.lifetime_s:.0f} {grant.text}"
         # Without Redis the other processes make their own; this one is good all the same.
         with suppress(StoreUnavailable):
@@ -214,6 +217,15 @@ class SharedSecrets:
 
     def _age(self, held: _Held) -> float:
         return self._monotonic() - held.born
+
+    def _young(self, held: _Held | None) -> bool:
+        """Tell whether it is too early for another token than this one, which was refused.
+
+        Not where its age by the wall clock is another: it is dated by a clock that was wrong, or slept with this host.
+        """
+        if held is None or self._age(held) >= self._ages.min_interval_s:
+            return False
+        return abs(self._wall() - held.issued_at - self._age(held)) <= _CLOCK_SKEW_S
 
     def _fresh(self, held: _Held) -> bool:
         """Tell whether there is no need to renew yet."""

@@ -231,6 +231,32 @@ def test_clock_that_jumps_back_still_renews_in_real_time(store: MemoryTokens, cl
     assert process.get() == "a-2"
 
 
+@pytest.mark.parametrize("wrong_by_s", [-86_400.0, -3_600.0, 3_600.0, 86_400.0])
+def test_token_dated_by_a_wrong_clock_is_replaced_when_refused_once_the_clock_is_right(
+    store: MemoryTokens, clock: FakeClock, wrong_by_s: float
+) -> None:
+    clock.wall_s += wrong_by_s
+    process = Process(store, clock, "a")
+    token = process.get()
+    # As long as the clock is wrong, another token would be no better.
+    assert process.renew(token) is None
+    clock.wall_s -= wrong_by_s
+    assert process.renew(token) == "a-2"
+    assert process.renew("a-2") is None
+    assert len(process.made) == 2
+
+
+def test_token_that_expired_while_the_host_was_suspended_is_replaced_when_refused(
+    store: MemoryTokens, clock: FakeClock
+) -> None:
+    process = Process(store, clock, "a")
+    token = process.get()
+    # The monotonic clock of Linux stands still meanwhile.
+    clock.wall_s += 2 * 60 * MINUTE
+    assert process.get() == token
+    assert process.renew(token) == "a-2"
+
+
 def test_short_lived_tokens_serve_half_their_life(store: MemoryTokens, clock: FakeClock) -> None:
     process = Process(store, clock, "a", lifetime_s=5 * MINUTE)
     process.get()
