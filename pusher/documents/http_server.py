@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
@@ -42,7 +42,7 @@ class Answer:
     """What the server said."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 class HTTPServer:

@@ -6,7 +6,7 @@ Nothing of ours is changed, and nothing is added that would change what our own 
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from shlex import quote
 from typing import Any
@@ -73,10 +73,10 @@ def merge(ours: Document, theirs: Mapping[str, Any], zone: str | None, keys: Sec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Merging:
-    ours: Document
+    ours: Document = field(repr=False)
     #: What `ours` was at first.
-    before: Document
-    theirs: Mapping[str, Any]
+    before: Document = field(repr=False)
+    theirs: Mapping[str, Any] = field(repr=False)
     zone: str | None
     keys: SecretKeys
 

@@ -5,7 +5,7 @@ A part that cannot be used is named in the log, never quoted, and disables nothi
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar, assert_never
 
 from pusher.documents.pusher_document import DEFAULT, USER_AGENTS, is_app_id
@@ -60,7 +60,7 @@ class _Section:
     """The settings of one provider at one level."""
 
     path: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
 
 
 class _Reader:

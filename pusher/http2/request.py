@@ -21,7 +21,7 @@ class Response:
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str | None:
         """Return the first value of lower-case `name`, None where there is none."""

@@ -32,11 +32,11 @@ class PushRequest:
     #: Call-ID of the SIP call.
     call_id: str | None = None
     #: Alert-Body, or Alert where that is a text.
-    alert_body: str | None = None
+    alert_body: str | None = field(default=None, repr=False)
     #: Alert-Key, a key of the app's localized strings.
     alert_key: str | None = None
     #: Alert-Params, the arguments of alert_key.
-    alert_params: tuple[str, ...] = ()
+    alert_params: tuple[str, ...] = field(default=(), repr=False)
     #: Sound, the name of a sound file in the app.
     sound: str | None = None
     #: Badge, the number on the app's icon.

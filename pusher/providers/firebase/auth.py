@@ -52,7 +52,7 @@ def issue_with(account: Mapping[str, str], session: requests.Session) -> Issue:
     return issue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Answer(transport.Response):
     """What google-auth reads."""
 
