@@ -16,6 +16,7 @@ from pusher.push.app import ProviderName
 from pusher.settings import Settings
 from pusher.wiring import Edges, WorkerFlows
 from tasks.enqueue import CeleryEnqueue
+from tasks.farewell import Farewell
 
 
 class PusherApp(Celery):  # type: ignore[misc]
@@ -29,6 +30,7 @@ class PusherApp(Celery):  # type: ignore[misc]
 
 app = PusherApp("pusher", include=["tasks.push", "tasks.devices"])
 app.config_from_object("celeryconfig")
+app.steps["consumer"].add(Farewell)
 
 
 @setup_logging.connect

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -36,6 +36,7 @@ class System:
         wake_window_s: float,
         documents_url: str | None = None,
         authorities: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         ca_file = str(_bundle(folder / "ca.pem", (stage.authority.ca_file, *authorities)))
@@ -49,6 +50,7 @@ class System:
             "PUSHER_DOCUMENTS_URL": self.documents_url,
             "PUSHER_CA_FILE": ca_file,
             "PUSHER_WAKE_WINDOW_S": str(wake_window_s),
+            **({} if environment is None else environment),
         }
         self.patience_s = PATIENCE_S
         self.proxy = ProxySimulator(bus_url, tls=TLS.of(bus_url, ca_file))
@@ -67,11 +69,11 @@ class System:
         self.start_worker()
         self.proxy.start()
 
-    def start_listener(
-        self, name: str = "listener", *, until_logged: tuple[str, int] = (" INFO consuming ", 3)
-    ) -> None:
+    def start_listener(self, name: str = "listener", *, until_logged: tuple[str, int] | None = None) -> None:
         """Start `pusher listen` and wait until it consumes all three queues, or has logged something else so often."""
-        self._start(name, "pusher", "listen", until_logged=until_logged)
+        json = self.environment.get("PUSHER_LOG_FORMAT") == "json"
+        consuming = '"event": "consuming"' if json else " INFO consuming "
+        self._start(name, "pusher", "listen", until_logged=until_logged or (consuming, 3))
 
     def start_flower(self) -> None:
         """Start Flower and wait until it reads the workers' events."""
@@ -98,6 +100,10 @@ class System:
         status = process.wait(self.patience_s)
         output.close()
         return status
+
+    def signal(self, name: str, number: int) -> None:
+        """Send process `name` a signal that need not end it."""
+        self._running[name][0].send_signal(number)
 
     def close(self) -> None:
         """Stop everything that runs."""
@@ -187,16 +193,15 @@ def running_system(
     wake_window_s: float = 20.0,
     documents_url: str | None = None,
     authorities: Sequence[Path] = (),
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """Yield a system whose calls are answered, with its documents in SQLite or in the CouchDB at `documents_url`.
 
-    `authorities` are the certificates of who signed for servers over TLS.
+    `authorities` are the certificates of who signed for servers over TLS; `environment` adds to the settings.
     """
     tls = TLS.of(bus_url, str(_bundle(folder / "servers.pem", authorities))) if authorities else None
     with Stage(folder / "stage", bus_url, tls=tls) as stage:
-        system = System(folder, bus_url, redis_url, stage, wake_window_s, documents_url, authorities)
-        system.environment |= environment
+        system = System(folder, bus_url, redis_url, stage, wake_window_s, documents_url, authorities, environment)
         try:
             system.start()
             yield system
