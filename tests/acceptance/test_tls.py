@@ -58,7 +58,7 @@ def system(tmp_path_factory, rabbitmq, redis_server, couchdb_server):
             with_user(redis_server.tls_url("localhost"), "pusher", REDIS),
             documents_url=couchdb_server.tls_url,
             authorities=[server.authority.ca_file for server in (rabbitmq, redis_server, couchdb_server)],
-            PUSHER_PROXY_URL=f"http://pusher:{quote(PROXY, safe='')}@127.0.0.1:{proxy.port}",
+            environment={"PUSHER_PROXY_URL": f"http://pusher:{quote(PROXY, safe='')}@127.0.0.1:{proxy.port}"},
         ) as made:
             yield made
         administrator.acl_deluser("pusher")
