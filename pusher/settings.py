@@ -48,7 +48,7 @@ class Settings:
     zone: str | None = None
     #: Seconds a push is worth sending, counted from its arrival.
     wake_window_s: float = 20.0
-    #: PEM file of more certificate authorities for TLS to providers and CouchDB.
+    #: PEM file of more certificate authorities for every TLS connection.
     ca_file: str | None = None
     #: HTTP proxy (CONNECT) for provider connections.
     proxy_url: str | None = field(default=None, repr=False)
