@@ -15,6 +15,7 @@ from pusher.bus import burial
 from pusher.bus.delivery import body_of
 from pusher.errors import BusUnavailable
 from pusher.logs import event
+from tasks.kept import AGAIN_S
 
 log = logging.getLogger("pusher.tasks")
 
@@ -56,12 +57,13 @@ class KeepingConsumer(Consumer):  # type: ignore[misc]
     def _keep(self, message: Message, problem: str) -> None:
         queue, body = str(message.delivery_info.get("routing_key") or ""), body_of(message)
         problem = f"task: {problem}"
-        event(log, logging.WARNING, "task not understood, kept in pusher.dead", queue=queue, problem=problem)
         headers = burial.headers(reason=burial.TASK_INVALID, problem=problem, queue=queue, size=len(body))
         try:
             self.app.flows.bury(body, headers)
         except BusUnavailable as error:
             event(log, logging.WARNING, "task could not be kept, it comes again", queue=queue, error=str(error))
-            message.requeue()
+            # At once, it would come back at once.
+            self.timer.call_after(AGAIN_S, message.reject_log_error, (log, self.connection_errors, True))
             return
+        event(log, logging.WARNING, "task not understood, kept in pusher.dead", queue=queue, problem=problem)
         message.ack_log_error(log, self.connection_errors)

@@ -21,13 +21,13 @@ def keep(task: Task, fault: MessageInvalid) -> None:
     request = task.request
     queue = str((request.delivery_info or {}).get("routing_key") or "")
     body = _body(task)
-    event(log, logging.WARNING, "task not understood, kept in pusher.dead", task=task.name, problem=str(fault))
     headers = burial.headers(reason=burial.TASK_INVALID, problem=str(fault), queue=queue, size=len(body))
     try:
         task.app.flows.bury(body, headers)
     except BusUnavailable as error:
         event(log, logging.WARNING, "task could not be kept, it comes again", task=task.name, error=str(error))
         run_again(task, AGAIN_S)
+    event(log, logging.WARNING, "task not understood, kept in pusher.dead", task=task.name, problem=str(fault))
 
 
 def _body(task: Task) -> bytes:

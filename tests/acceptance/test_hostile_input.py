@@ -9,9 +9,11 @@ from kombu import Connection
 from pusher.bus.dead_letters import DeadLetters
 from pusher.bus.publisher import BusPublisher
 from pusher.bus.topology import PUSHES, REGISTRAR
-from pusher.simulators.stage import AppKind
+from pusher.simulators.stage import AppKind, Stage
 from tasks.app import app
+from tests.acceptance.system import System
 from tests.integration.bus.broker import UNREADABLE_PROPERTIES, put, put_raw
+from tests.support.child import port_of, reserve_port
 from tests.support.until import until
 
 PUSH_REQ = {
@@ -219,6 +221,29 @@ def test_tasks_that_cannot_be_rebuilt_are_kept_with_their_reason_and_end_no_work
     assert system.alive("worker")
     assert "Unrecoverable error" not in system.log("worker")
     assert "secret" not in system.log("worker")
+
+
+def test_tasks_that_cannot_be_kept_while_the_bus_is_away_come_again(tmp_path, bus_url, redis_url):
+    with Stage(tmp_path / "stage", bus_url) as stage, reserve_port() as holder:
+        system = System(tmp_path, bus_url, redis_url, stage, 20.0)
+        system.environment["PUSHER_BROKER_URL"] = bus_url
+        system.environment["PUSHER_BUS_URL"] = f"amqp://127.0.0.1:{port_of(holder)}//"
+        publisher = BusPublisher(bus_url, "stranger")
+        try:
+            system.start_worker()
+            with Connection(bus_url) as connection:
+                app.send_task("pusher.devices.learn", kwargs={}, queue="devices", connection=connection)
+            put(bus_url, "devices", b"no task")
+            until(lambda: system.log("worker").count("task could not be kept, it comes again") >= 2)
+            assert tasks(system, publisher) == []
+            system.stop("worker")
+            assert system.log("worker").count("task could not be kept, it comes again") < 6
+            system.environment["PUSHER_BUS_URL"] = bus_url
+            system.start_worker()
+            assert {letter.reason for letter in kept(system, publisher, 0, 2)} == {"task_invalid"}
+        finally:
+            publisher.close()
+            system.close()
 
 
 def test_a_kept_task_is_shown_without_its_secrets_and_does_not_go_back(system, publisher):

@@ -21,6 +21,7 @@ TARGETS: dict[str, Target] = {
         settings.DOCUMENTS,
         settings.CREDENTIAL,
         settings.ADDRESS,
+        bus.PROPERTIES,
         bus.LETTER,
     )
 }

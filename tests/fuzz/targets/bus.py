@@ -1,13 +1,17 @@
 """What a broker delivers: properties that anybody may have set, and letters in `pusher.dead`."""
 
+import struct
 import time
 from datetime import UTC, datetime
 from typing import Any
 
+from amqp.basic_message import Message as WireMessage
+from amqp.spec import Basic
 from kombu.message import Message
 
 from pusher.bus.dead_letters import letter_of
 from pusher.bus.delivery import Delivery
+from pusher.bus.readable_frames import readable_frames
 from pusher.cli.dead import _body
 from pusher.cli.table import printable
 from tests.fuzz.draw import Draw
@@ -50,6 +54,49 @@ def _field(draw: Draw, depth: int) -> Any:
     return draw.json(depth)
 
 
+class _Connection:
+    """As much of py-amqp's connection as counts received frames."""
+
+    bytes_recv = 0
+
+
+def check_properties(data: bytes) -> None:
+    """A message arrives with its body, whatever bytes its properties are, and the next one does as well."""
+    arrived: list[WireMessage] = []
+    handle = readable_frames(_Connection(), lambda *frame: arrived.append(frame[3]))
+    for number in range(2):
+        handle((1, 1, struct.pack(">HH", *Basic.Deliver)))
+        handle((2, 1, struct.pack(">HHQ", Basic.CLASS_ID, 0, 1) + data))
+        assert handle((3, 1, b"x"))
+        assert len(arrived) == number + 1
+    properties = arrived[0].properties
+    assert letter_of(
+        Message(
+            body=bytes(arrived[0].body),
+            headers=properties.get("application_headers") or {},
+            content_type=properties.get("content_type"),
+        )
+    ).letter_id
+
+
+def _table(entry: bytes) -> bytes:
+    """Return properties that are a content type and headers with one `entry`."""
+    table = b"\x01x" + entry
+    return struct.pack(">H", 1 << 15 | 1 << 13) + b"\x0atext/plain" + struct.pack(">I", len(table)) + table
+
+
+PROPERTIES = Target(
+    name="amqp_properties",
+    check=check_properties,
+    seeds=(
+        b"\0\0",
+        _table(b"S\0\0\0\x05value"),
+        _table(b"A\0\0\0\x0cF\0\0\0\x07\x01yT" + bytes(8)),
+        b"\xff\xff\xff\xff",
+    ),
+    words=(b"T\x02" + bytes(7), b"T\x80" + bytes(7), b"F\0\0\0\4\1x", b"A\0\0\0\1", b"D\xff", b"\xe9", b"x-death"),
+    max_length=20_000,
+)
 LETTER = Target(
     name="dead_letter",
     check=check_letter,
