@@ -108,6 +108,10 @@ def _handled(push: Push, record: Record, faults: Faults) -> Iterator[Deviation]:
         what, cause = "nothing came of it", excuses.never_came(push, faults, deadline_of(push, record.window_s))
         yield Deviation(rule=Rule.HANDLED, what=what, cause=cause, push=push)
         return
+    if failed_at >= deadline_of(push, record.window_s, at=failed_at) - CLOCK_S:
+        cause = "its deadline had passed when it was given up"
+        yield Deviation(rule=Rule.FAILURE_ANSWERED, what="it failed and was not answered", cause=cause, push=push)
+        return
     cause = excuses.failure_not_heard(push, faults, failed_at)
     if cause is None and excuses.lost_with_redis(push, faults, failed_at):
         yield Deviation(rule=Rule.FAILURE_SURVIVES_REDIS, what="it failed and was not answered", cause=None, push=push)
@@ -190,7 +194,8 @@ def _document(device: DeviceRecord, rule: Rule, faults: Faults | None) -> Iterat
         return
     until = max(last.at, told or 0.0) + 1.0
     cause = None if faults is None else _document_cause(device, last, faults, until)
-    yield Deviation(rule=rule, what=f"device {device.device}: {what}", cause=cause)
+    when = f"registered at {last.at:.1f}, dead since {device.dead_since}, told so at {told}"
+    yield Deviation(rule=rule, what=f"device {device.device}: {what}; {when}", cause=cause)
 
 
 def _document_cause(device: DeviceRecord, last: Registration, faults: Faults, until: float) -> str | None:
@@ -213,7 +218,7 @@ def _last(registrations: Sequence[Registration]) -> tuple[list[Registration], Re
 def _letters(record: Record, faults: Faults) -> Iterator[Deviation]:
     pushes = {push.msg_id: push for push in record.pushes}
     for letter in record.letters:
-        if letter.meant and letter.reason == "message_invalid":
+        if letter.meant and letter.reason in ("message_invalid", "expired"):
             continue
         push = pushes.get(letter.msg_id or "")
         cause = None

@@ -25,6 +25,8 @@ class Summary:
     explained: Counter[tuple[Rule, str]] = field(default_factory=Counter)
     tolerated: Counter[Rule] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
+    #: When what struck, where there are findings.
+    struck: list[str] = field(default_factory=list)
     found: Counter[Rule] = field(default_factory=Counter)
 
     def add(self, record: Record, deviations: Sequence[Deviation]) -> None:
@@ -42,6 +44,8 @@ class Summary:
                 self.found[deviation.rule] += 1
                 if len(self.findings) < TOLD:
                     self.findings.append("\n".join(_told(deviation, faults)))
+        if self.found:
+            self.struck += [f"  {each.began:.1f} to {each.ended:.1f}: {each.kind}" for each in record.faults]
 
     def _count(self, push: Push) -> None:
         self.behaviours.update(each.behaviour.partition("(")[0] for each in push.requests if each.behaviour)
@@ -67,6 +71,7 @@ class Summary:
         yield from self.findings
         if self.found.total() > len(self.findings):
             yield f"... and {self.found.total() - len(self.findings)} more"
+        yield from self.struck
 
 
 def _table(title: str, rows: Iterable[tuple[str, int]]) -> Iterator[str]:

@@ -134,6 +134,11 @@ def test_a_failure_that_nobody_heard_of_is_a_finding_unless_its_answer_was_lost(
     assert not explained(deviations(replace(FAILED, accepted_at=(T + 1.0,))), Rule.FAILURE_ANSWERED)
 
 
+def test_a_failure_after_the_deadline_needs_no_answer():
+    late = replace(FAILED, lines=(line(0.01, "push requested"), line(WINDOW_S + 0.5, "push given up")))
+    assert explained(deviations(late), Rule.FAILURE_ANSWERED)
+
+
 def test_a_failure_that_nobody_heard_of_after_redis_was_flushed_is_a_finding():
     assert not explained(deviations(FAILED, faults=(fault(Struck.REDIS, 3.0),)), Rule.FAILURE_SURVIVES_REDIS)
 
