@@ -77,6 +77,8 @@ def never_came(push: Push, faults: Faults, deadline: float) -> str | None:
     retried = any(" push will be retried " in line.text for line in push.lines)
     if retried and faults.between(push.published_at, deadline, Struck.WORKER):
         return "its deadline passed while a worker that stopped held its retry"
+    if retried and faults.between(push.published_at, deadline, Struck.DOCUMENTS):
+        return "its retry expired while a documents store that hung held its worker's threads"
     if faults.between(push.published_at, deadline, Struck.BROKER):
         return "its deadline passed while RabbitMQ was away"
     return None

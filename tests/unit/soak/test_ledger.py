@@ -107,9 +107,19 @@ def test_what_is_as_it_should_be_is_no_finding(push):
         (VANISHED, (fault(Struck.LISTENER, -1.0, 9.0),)),
         (VANISHED, (fault(Struck.WORKERS, 0.0, 8.0),)),
         (replace(VANISHED, lines=(line(1.0, "push will be retried"),)), (fault(Struck.WORKER, 0.0, 8.0),)),
+        (replace(VANISHED, lines=(line(1.0, "push will be retried"),)), (fault(Struck.DOCUMENTS, 0.0, 4.0),)),
         (replace(VANISHED, requests=(Request(at=T + 0.1),)), (fault(Struck.WORKER, 5.0),)),
     ],
-    ids=["unconfirmed", "given back", "lost with the broker", "no listener", "no worker", "held retry", "killed late"],
+    ids=[
+        "unconfirmed",
+        "given back",
+        "lost with the broker",
+        "no listener",
+        "no worker",
+        "retry held by a worker that stops",
+        "retry held by documents",
+        "killed late",
+    ],
 )
 def test_a_push_that_vanished_is_a_finding_unless_a_fault_explains_it(push, faults):
     assert explained(deviations(push, faults=faults), Rule.HANDLED)
