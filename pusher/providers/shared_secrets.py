@@ -44,7 +44,7 @@ Issue = Callable[[float, Deadline], Grant]
 class Ages:
     """When a token is renewed."""
 
-    #: Seconds before the end of its life; at half its life at the earliest.
+    #: Seconds before the end of its life; at half its life and after `min_interval_s` at the earliest.
     early_s: float
     #: A token younger than this is never replaced, even if the provider refuses it.
     min_interval_s: float
@@ -134,7 +134,8 @@ class SharedSecrets:
                 return None
             renewed = self._obtain(slot, name, refused, issue, deadline)
             slot.refused_at = self._monotonic()
-            return renewed
+            # A token whose time of issue moves in steps may come out the same.
+            return None if renewed == refused else renewed
         finally:
             slot.lock.release()
 
@@ -229,7 +230,8 @@ class SharedSecrets:
 
     def _fresh(self, held: _Held) -> bool:
         """Tell whether there is no need to renew yet."""
-        return self._age(held) < max(held.lifetime_s - self._ages.early_s, held.lifetime_s / 2)
+        earliest_s = min(self._ages.min_interval_s, held.lifetime_s - _MARGIN_S)
+        return self._age(held) < max(held.lifetime_s - self._ages.early_s, held.lifetime_s / 2, earliest_s)
 
     def _usable(self, held: _Held) -> bool:
         return self._age(held) < held.lifetime_s - _MARGIN_S

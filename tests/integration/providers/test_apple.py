@@ -131,6 +131,16 @@ def test_two_processes_share_one_provider_token(connect: Connect, apns: APNsSimu
     assert len({request.header("authorization") for request in apns.requests}) == 1
 
 
+def test_a_process_that_finds_redis_emptied_is_not_refused(
+    connect: Connect, store: MemoryTokens, apns: APNsSimulator, key_app: AppleApp
+) -> None:
+    began = time.time() // (35 * 60) * (35 * 60)
+    assert isinstance(send(connect(clock=lambda: began + 60), key_app), Delivered)
+    store.rows.clear()
+    assert isinstance(send(connect(clock=lambda: began + 300), key_app), Delivered)
+    assert len({request.header("authorization") for request in apns.requests}) == 1
+
+
 def test_apps_of_one_team_share_a_connection(connect: Connect, apns: APNsSimulator, key_app: AppleApp) -> None:
     client = connect()
     send(client, key_app)
@@ -163,13 +173,13 @@ def test_token_of_another_environment_is_a_mismatch(connect: Connect, apns: APNs
 def test_expired_provider_token_is_renewed_on_a_new_connection(
     connect: Connect, apns: APNsSimulator, apple_clock: AppleClock, key_app: AppleApp
 ) -> None:
-    # Apple's clock is ahead of ours: a token is good for our first 20 minutes only.
-    apple_clock.ahead_s = 40 * 60
-    half_an_hour_ago = connect(clock=lambda: time.time() - 30 * 60)
-    outcome = send(half_an_hour_ago, key_app)
+    # Apple's clock is ahead of ours, so that a token of the first 35 minutes is too old for it and the next one is not.
+    began = time.time() // (35 * 60) * (35 * 60)
+    apple_clock.ahead_s = began + 70 * 60 - time.time()
+    outcome = send(connect(clock=lambda: began + 10 * 60), key_app)
     assert isinstance(outcome, Refused)
     assert outcome.code == "ExpiredProviderToken"
-    assert isinstance(send(connect(), key_app), Delivered)
+    assert isinstance(send(connect(clock=lambda: began + 36 * 60), key_app), Delivered)
     old, refused, new = (request.header("authorization") for request in apns.requests)
     assert old == refused != new
     assert [request.connection_id for request in apns.requests] == [1, 2, 3]
@@ -195,7 +205,7 @@ def test_after_idle_timeout_the_next_push_takes_a_new_connection(
 
 def test_retry_after_is_passed_on(connect: Connect, apns: APNsSimulator, key_app: AppleApp) -> None:
     apns.next(Answer(status=429, reason="TooManyRequests", headers=(("retry-after", "3"),)))
-    assert send(connect(), key_app) == TryLater(code="TooManyRequests", retry_after_s=3)
+    assert send(connect(), key_app) == TryLater(code="TooManyRequests", retry_after_s=3, about_device=True)
 
 
 @pytest.mark.parametrize("behaviour", [Silent(), Reset()])

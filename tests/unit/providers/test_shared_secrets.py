@@ -258,11 +258,28 @@ def test_token_that_expired_while_the_host_was_suspended_is_replaced_when_refuse
 
 
 def test_short_lived_tokens_serve_half_their_life(store: MemoryTokens, clock: FakeClock) -> None:
-    process = Process(store, clock, "a", lifetime_s=5 * MINUTE)
+    ages = Ages(early_s=15 * MINUTE, min_interval_s=0, lock_s=6)
+    process = Process(store, clock, "a", lifetime_s=5 * MINUTE, ages=ages)
     process.get()
     clock.sleep(2 * MINUTE)
     assert process.get() == "a-1"
     clock.sleep(1 * MINUTE)
+    assert process.get() == "a-2"
+
+
+def test_a_token_is_not_replaced_before_its_provider_takes_another(store: MemoryTokens, clock: FakeClock) -> None:
+    process = Process(store, clock, "a", lifetime_s=25 * MINUTE)
+    process.get()
+    clock.sleep(20 * MINUTE - 1)
+    assert process.get() == "a-1"
+    clock.sleep(1)
+    assert process.get() == "a-2"
+
+
+def test_a_token_that_lives_shorter_than_that_is_replaced_while_it_lives(store: MemoryTokens, clock: FakeClock) -> None:
+    process = Process(store, clock, "a", lifetime_s=10 * MINUTE)
+    process.get()
+    clock.sleep(10 * MINUTE - 30)
     assert process.get() == "a-2"
 
 
