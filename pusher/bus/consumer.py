@@ -45,7 +45,8 @@ FAREWELL_S = 1.5
 class BusConsumer:
     """Feeds the messages of one queue to `handle`, in order, and acknowledges them when it returned.
 
-    What has arrived already is handed over together, at most `batch` messages; nothing waits for more to come.
+    What has arrived already is handed over together, at most `batch` messages. The first after a pause waits for no
+    more to come; while they come faster than they are handled, each batch is gathered for `gather_s` seconds.
     `on_connect` is called after every connect, before the first message: announcements may have been missed.
     """
 
@@ -58,6 +59,7 @@ class BusConsumer:
         publisher: BusPublisher,
         prefetch: int,
         batch: int = 1,
+        gather_s: float = 0.0,
         tls: TLS | None = None,
         on_connect: Callable[[], None] | None = None,
     ) -> None:
@@ -66,6 +68,9 @@ class BusConsumer:
         self._queue = queue
         self._prefetch = prefetch
         self._batch = batch
+        self._gather_s = gather_s
+        #: How many messages the last batch had.
+        self._last_batch = 0
         self._on_connect = on_connect
         self._settler = Settler(queue.name, handle, publisher)
         self._stop = threading.Event()
@@ -151,9 +156,22 @@ class BusConsumer:
                 next_beat = time.monotonic() + HEARTBEAT_S / 4
             if not self._arrived:
                 self._receive(connection, channel, TICK_S)
-            while self._arrived and len(self._arrived) < self._batch and readable(connection):
-                self._receive(connection, channel, REST_S)
+            self._gather(connection, channel)
             self._settle()
+
+    def _gather(self, connection: Connection, channel: Any) -> None:
+        """Take what else has arrived. Under a flood, wait a moment for more: a batch costs what it costs, and thousands
+        of small ones a second would take the time that calls need.
+        """
+        deadline = Deadline.after(self._gather_s if self._last_batch > 1 else 0.0)
+        while self._arrived and len(self._arrived) < self._batch:
+            if readable(connection):
+                self._receive(connection, channel, REST_S)
+            elif deadline.passed:
+                break
+            else:
+                self._receive(connection, channel, max(0.001, deadline.remaining_s()))
+        self._last_batch = len(self._arrived)
 
     def _receive(self, connection: Connection, channel: Any, timeout_s: float) -> None:
         """Wait for one message at most."""

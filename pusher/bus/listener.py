@@ -21,6 +21,8 @@ T = TypeVar("T")
 #: old by its clock, and a second listener gets its share. Registrations many.
 CALLS_PREFETCH = CALLS_BATCH = 8
 REGISTRATIONS_PREFETCH, REGISTRATIONS_BATCH = 200, 50
+#: Seconds in which registrations gather while they come in a flood: what calls do not notice, and phones hardly.
+REGISTRATIONS_GATHER_S = 0.01
 
 #: Takes requests. Raises `BusUnavailable`.
 AcceptPushes = Callable[[Sequence[ArrivedRequest]], None]
@@ -61,6 +63,7 @@ class Listener:
                 publisher=publisher,
                 prefetch=REGISTRATIONS_PREFETCH,
                 batch=REGISTRATIONS_BATCH,
+                gather_s=REGISTRATIONS_GATHER_S,
                 tls=tls,
             ),
             settings_watcher(url, publisher=publisher, settings_changed=settings_changed, tls=tls),

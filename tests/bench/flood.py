@@ -28,7 +28,7 @@ _PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 def run(lab: Lab) -> Result:
     """Measure."""
-    rounds, calls = (1, 60) if lab.quick else (4, 300)
+    rounds, calls = (1, 60) if lab.quick else (2, 300)
     found: dict[str, list[float]] = {what: [] for what in (_IDLE, *_FLOODS)}
     left: dict[str, int] = dict.fromkeys(found, 0)
     with lab.fresh() as site:

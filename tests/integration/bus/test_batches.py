@@ -40,9 +40,11 @@ class Batches:
 
 
 @contextmanager
-def consuming(url: str, handle: Batches, publisher: BusPublisher, *, batch: int = 8) -> Iterator[BusConsumer]:
+def consuming(
+    url: str, handle: Batches, publisher: BusPublisher, *, batch: int = 8, gather_s: float = 0.0
+) -> Iterator[BusConsumer]:
     """Yield a consumer of `q` that consumes, stopped afterwards."""
-    consumer = BusConsumer(url, Q, handle, publisher=publisher, prefetch=50, batch=batch)
+    consumer = BusConsumer(url, Q, handle, publisher=publisher, prefetch=50, batch=batch, gather_s=gather_s)
     consumer.start()
     try:
         assert consumer.consuming.wait(10)
@@ -81,6 +83,33 @@ def test_a_message_that_comes_alone_waits_for_no_other(bus_url: str, publisher: 
             put(bus_url, "q", str(number).encode())
             until(lambda number=number: len(handle.bodies) == number + 1, seconds=2)
     assert handle.batches == [[b"0"], [b"1"], [b"2"]]
+
+
+def test_messages_that_come_faster_than_they_are_handled_are_gathered_until_the_flood_is_over(
+    bus_url: str, publisher: BusPublisher
+) -> None:
+    gather_s, go, handle = 1.0, threading.Event(), Batches()
+    handle.then = lambda _: go.wait(10)
+
+    def put_when_none_waits(body: bytes) -> None:
+        until(lambda: counted(bus_url, "q") == 0)
+        put(bus_url, "q", body)
+
+    with consuming(bus_url, handle, publisher, gather_s=gather_s):
+        put(bus_url, "q", b"0")
+        until(lambda: handle.batches)
+        for body in (b"1", b"2"):
+            put(bus_url, "q", body)
+        go.set()
+        until(lambda: len(handle.batches) == 2)
+        for body in (b"3", b"4", b"5"):
+            put_when_none_waits(body)
+        until(lambda: len(handle.bodies) == 6)
+        assert handle.batches == [[b"0"], [b"1", b"2"], [b"3", b"4", b"5"]]
+        put(bus_url, "q", b"alone")
+        until(lambda: handle.batches[-1] == [b"alone"])
+        put(bus_url, "q", b"waits for nothing")
+        until(lambda: handle.batches[-1] == [b"waits for nothing"], seconds=gather_s / 2)
 
 
 def test_of_a_batch_only_what_is_not_understood_is_kept(bus_url: str, publisher: BusPublisher) -> None:
