@@ -70,8 +70,8 @@ def test_a_stranger_who_makes_a_rule_slow_hides_no_other_phone_from_it():
         assert first_match(rules, "Linphone/5").name == "Good"
 
 
-def test_thousands_of_quick_rules_are_all_looked_at():
-    rules = [*[rule("Rule", "^(?:Phone|Sip).*/[0-9]+")] * 5000, rule("x", "x")]
+def test_hundreds_of_quick_rules_are_all_looked_at():
+    rules = [*[rule("Rule", "^(?:Phone|Sip).*/[0-9]+")] * 500, rule("x", "x")]
     assert first_match(rules, "Yealink x").name == "x"
 
 
