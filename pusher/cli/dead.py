@@ -93,7 +93,7 @@ def requeue(letter_ids: tuple[str, ...], everything: bool) -> None:
         count = dead_letters.requeue(wanted)
     click.echo(f"{count} put back")
     if stays:
-        raise click.ClickException(f"cannot go back, a task or not kept whole: {', '.join(sorted(stays))}")
+        raise click.ClickException(f"cannot go back, not from the bus or not kept whole: {', '.join(sorted(stays))}")
     if count < len(set(letter_ids)):
         raise click.ClickException(f"{len(set(letter_ids)) - count} not found: see pusher dead list")
 

@@ -260,7 +260,7 @@ def test_a_kept_task_is_shown_without_its_secrets_and_does_not_go_back(system, p
     assert "secret" not in shown
     refused = system.run("pusher", "dead", "requeue", letter.letter_id, check=False)
     assert (refused.returncode, refused.stdout) == (1, "0 put back\n")
-    assert f"cannot go back, a task or not kept whole: {letter.letter_id}" in refused.stderr
+    assert f"cannot go back, not from the bus or not kept whole: {letter.letter_id}" in refused.stderr
     assert letter.letter_id in system.run("pusher", "dead", "list").stdout
 
 

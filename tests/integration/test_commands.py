@@ -284,8 +284,11 @@ def test_dead_letters_are_listed_shown_and_put_back(pusher: Pusher, bus_url: str
 def test_a_letter_that_cannot_go_back_stays(pusher: Pusher, bus_url: str, publisher: BusPublisher) -> None:
     assert pusher.done("dead", "list") == "0 dead letters\n"
     put(bus_url, DEAD.name, b"from nowhere")
-    assert "NO_ROUTE" in pusher.fails("dead", "requeue", "--all")
-    assert [letter.body for letter in DeadLetters(bus_url, publisher).read()] == [b"from nowhere"]
+    assert pusher.done("dead", "requeue", "--all") == "0 put back\n"
+    [letter] = DeadLetters(bus_url, publisher).read()
+    said = pusher.fails("dead", "requeue", letter.letter_id)
+    assert said == f"cannot go back, not from the bus or not kept whole: {letter.letter_id}"
+    assert DeadLetters(bus_url, publisher).read() == [letter]
 
 
 @pytest.mark.parametrize(
