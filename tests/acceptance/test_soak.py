@@ -1,6 +1,6 @@
 """The ledger reconciles after some seconds of calls and faults; `scripts/soak` goes on for as long as you like."""
 
-from tests.soak.ledger import Rule, reconcile
+from tests.soak.ledger import reconcile
 from tests.soak.plan import Fault, Plan
 from tests.soak.report import Summary
 from tests.soak.world import running_world
@@ -15,8 +15,6 @@ STRUCK = {
     Fault.REDIS_FLUSHED,
     Fault.WORKER_KILLED,
 }
-#: Known, until a failed push is answered whose wait was lost with Redis.
-KNOWN = frozenset({Rule.FAILURE_SURVIVES_REDIS})
 
 
 def test_every_push_is_accounted_for_while_workers_servers_and_providers_fail(
@@ -28,7 +26,7 @@ def test_every_push_is_accounted_for_while_workers_servers_and_providers_fail(
     couchdb_server.reset()
     plan = Plan.of(SEED, SECONDS, fault_every_s=1.8)
     assert {strike.fault for strike in plan.strikes} >= STRUCK
-    summary = Summary(known=KNOWN)
+    summary = Summary()
     with running_world(tmp_path, rabbitmq, redis_server, couchdb_server, window_s=4.0) as world:
         record = world.round(plan, print)
     summary.add(record, reconcile(record))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from tests.soak.ledger import Rule, reconcile
+from tests.soak.ledger import reconcile
 from tests.soak.plan import Plan
 from tests.soak.report import Summary
 from tests.soak.world import own_world
@@ -23,13 +23,7 @@ ROUND_S = 180.0
 @click.option("--minutes", type=click.FloatRange(min=0.2), default=10.0, show_default=True, help="Length of the load.")
 @click.option("--seed", type=int, help="Repeats the plan of a run; chosen and told where it is not given.")
 @click.option("--logs", type=click.Path(path_type=Path, file_okay=False), help="A new folder to keep the logs in.")
-@click.option(
-    "--known",
-    multiple=True,
-    type=click.Choice([rule.name.lower().replace("_", "-") for rule in Rule]),
-    help="Count breaches of this rule without failing: a defect that is known.",
-)
-def main(minutes: float, seed: int | None, logs: Path | None, known: tuple[str, ...]) -> None:
+def main(minutes: float, seed: int | None, logs: Path | None) -> None:
     """Send pushes and registrations while faults strike, and see that the ledger reconciles.
 
     \b
@@ -39,9 +33,9 @@ def main(minutes: float, seed: int | None, logs: Path | None, known: tuple[str, 
     """
     seed = random.randrange(10**6) if seed is None else seed
     rounds = math.ceil(minutes * 60 / ROUND_S)
-    command = f"scripts/soak --minutes {minutes:g} --seed {seed}" + "".join(f" --known {name}" for name in known)
+    command = f"scripts/soak --minutes {minutes:g} --seed {seed}"
     print(f"seed {seed}; to repeat it: {command}", flush=True)
-    summary = Summary(known=frozenset(Rule[name.upper().replace("-", "_")] for name in known))
+    summary = Summary()
     began = time.monotonic()
 
     def say(what: str) -> None:

@@ -16,14 +16,11 @@ TOLD = 20
 class Summary:
     """Adds rounds up; holds no push but those of findings."""
 
-    #: Rules whose breach is known and waits for its repair.
-    known: frozenset[Rule] = frozenset()
     faults: Counter[str] = field(default_factory=Counter)
     behaviours: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     explained: Counter[tuple[Rule, str]] = field(default_factory=Counter)
-    tolerated: Counter[Rule] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     #: When what struck, where there are findings.
     struck: list[str] = field(default_factory=list)
@@ -38,8 +35,6 @@ class Summary:
         for deviation in deviations:
             if deviation.cause is not None:
                 self.explained[deviation.rule, deviation.cause] += 1
-            elif deviation.rule in self.known:
-                self.tolerated[deviation.rule] += 1
             else:
                 self.found[deviation.rule] += 1
                 if len(self.findings) < TOLD:
@@ -64,8 +59,6 @@ class Summary:
         yield from _table("Pushes", self.counts.items())
         yield from _table("Answers", self.answers.items())
         yield from _table("Explained", ((f"{rule}: {cause}", times) for (rule, cause), times in self.explained.items()))
-        if self.tolerated:
-            yield from _table("Known", self.tolerated.items())
         yield f"Unexplained: {self.found.total()}"
         yield from (f"{times:8}  {rule}" for rule, times in self.found.items())
         yield from self.findings
