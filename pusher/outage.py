@@ -8,6 +8,8 @@ from pusher.errors import PusherError
 
 #: Seconds for which it is left alone. Whoever serves one call after the other would wait for it with each.
 RETRY_S = 5.0
+#: The same where it refuses at once: asking costs nothing, and what is not asked is a call without an answer.
+REFUSED_RETRY_S = 0.5
 
 
 class Outage:
@@ -39,10 +41,10 @@ class Outage:
             # when as much time has passed again.
             self._retry_at = now + RETRY_S
 
-    def begins(self, error: str) -> None:
-        """Have it left alone from now on, because of `error`."""
+    def begins(self, error: str, *, at_once: bool = False) -> None:
+        """Have it left alone from now on, because of `error`; not for long if that came `at_once`."""
         with self._lock:
-            self._error, self._retry_at = error, self._monotonic() + RETRY_S
+            self._error, self._retry_at = error, self._monotonic() + (REFUSED_RETRY_S if at_once else RETRY_S)
 
     def ends(self) -> None:
         """Take note that it answered."""

@@ -99,10 +99,12 @@ class RedisOutage(Outage):
     def noticed(self) -> Iterator[None]:
         """Run commands, turning what redis-py raises into `StoreUnavailable`; raise that at once during an outage."""
         self.let_pass()
+        began = self._monotonic()
         try:
             yield
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            self.begins(str(error))
+            hangs = isinstance(error, redis.TimeoutError) or self._monotonic() - began > TIMEOUT_S / 2
+            self.begins(str(error), at_once=not hangs)
             raise StoreUnavailable(f"Redis: {error}") from error
         except redis.RedisError as error:
             # A refusal is an answer.

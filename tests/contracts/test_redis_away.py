@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from pusher.errors import SettingsInvalid, StoreUnavailable
-from pusher.outage import RETRY_S
+from pusher.outage import REFUSED_RETRY_S, RETRY_S
 from pusher.registration.device import Device
 from pusher.stores import keys
 from pusher.stores.connection import TIMEOUT_S, RedisOutage, connect
@@ -137,6 +137,26 @@ def test_redis_is_left_alone_for_some_seconds_and_then_asked_again(
     clock.time += 0.1
     for operate in OPERATIONS.values():
         operate(client)
+
+
+def test_redis_that_refuses_at_once_is_asked_again_soon(client: redis.Redis, outage: RedisOutage, clock: Clock) -> None:
+    with pytest.raises(StoreUnavailable), outage.noticed():
+        raise redis.ConnectionError("refused")
+    with pytest.raises(StoreUnavailable, match="left alone"):
+        RedisSent(client).accepted("push")
+    clock.time += REFUSED_RETRY_S
+    assert not RedisSent(client).accepted("push")
+
+
+def test_redis_that_took_its_time_to_refuse_is_left_alone_for_longer(
+    client: redis.Redis, outage: RedisOutage, clock: Clock
+) -> None:
+    with pytest.raises(StoreUnavailable), outage.noticed():
+        clock.time += TIMEOUT_S
+        raise redis.ConnectionError("no connection is free")
+    clock.time += REFUSED_RETRY_S
+    with pytest.raises(StoreUnavailable, match="left alone"):
+        RedisSent(client).accepted("push")
 
 
 def test_while_one_operation_tries_again_the_others_fail_at_once(

@@ -208,9 +208,20 @@ _ERRORS: Sequence[tuple[re.Pattern[str], Struck]] = (
 )
 
 
-def error(line: Line, faults: Faults) -> str | None:
-    """Why a process logged an error."""
+#: What a worker logs as an error where a provider is away or in trouble.
+_BREAKER = re.compile(r" breaker opened .* provider=(apple|firebase) trouble=unavailable ")
+
+
+def error(line: Line, faults: Faults, troubles: Mapping[str, Sequence[float]]) -> str | None:
+    """Why a process logged an error; `troubles` are when requests of each provider met something wrong."""
     for pattern, struck in _ERRORS:
         if pattern.search(line.text) and faults.between(line.at - 1.0, line.at + 1.0, struck):
             return f"{struck} was away"
+    breaker = _BREAKER.search(line.text)
+    if breaker is not None:
+        provider = breaker[1]
+        if faults.between(line.at - 2.0, line.at, Struck(provider)):
+            return "a provider was away"
+        if any(line.at - TROUBLE_S <= at <= line.at for at in troubles[provider]):
+            return "a provider's answers were wrong"
     return None

@@ -68,7 +68,7 @@ def reconcile(record: Record) -> list[Deviation]:
     found += [Deviation(rule=Rule.SETTLED, what=each, cause=None) for each in record.left]
     found += [Deviation(rule=Rule.HTTP2, what=each, cause=None) for each in record.violations]
     found += [
-        Deviation(rule=Rule.ERRORS, what=f"{line.process}:{line.text}", cause=excuses.error(line, faults))
+        Deviation(rule=Rule.ERRORS, what=f"{line.process}:{line.text}", cause=excuses.error(line, faults, troubles))
         for line in record.errors
     ]
     return found

@@ -311,3 +311,13 @@ def test_an_error_in_a_log_is_a_finding_unless_it_is_known_to_come_with_a_fault_
     assert not explained(deviations(errors=(ours,), faults=everything), Rule.ERRORS)
     assert not explained(deviations(errors=(celery,)), Rule.ERRORS)
     assert explained(deviations(errors=(celery,), faults=(fault(Struck.BROKER, -0.5),)), Rule.ERRORS)
+
+
+def test_an_open_breaker_is_a_finding_unless_its_provider_was_in_trouble():
+    said = "breaker opened app=a provider={} trouble={} code=x after_s=1.2"
+    apple, mistake = line(0.0, said.format("apple", "unavailable")), line(0.0, said.format("apple", "refusals"))
+    away = (fault(Struck.APPLE, -1.0, 3.0),)
+    assert not explained(deviations(errors=(apple,)), Rule.ERRORS)
+    assert not explained(deviations(errors=(apple,), faults=(fault(Struck.FIREBASE, -1.0, 3.0),)), Rule.ERRORS)
+    assert not explained(deviations(errors=(mistake,), faults=away), Rule.ERRORS)
+    assert explained(deviations(errors=(apple,), faults=away), Rule.ERRORS)
