@@ -151,9 +151,12 @@ def test_redis_that_refuses_at_once_is_asked_again_soon(client: redis.Redis, out
 def test_redis_that_took_its_time_to_refuse_is_left_alone_for_longer(
     client: redis.Redis, outage: RedisOutage, clock: Clock
 ) -> None:
-    with pytest.raises(StoreUnavailable), outage.noticed():
+    def wait_for_a_connection() -> None:
         clock.time += TIMEOUT_S
         raise redis.ConnectionError("no connection is free")
+
+    with pytest.raises(StoreUnavailable), outage.noticed():
+        wait_for_a_connection()
     clock.time += REFUSED_RETRY_S
     with pytest.raises(StoreUnavailable, match="left alone"):
         RedisSent(client).accepted("push")
