@@ -210,6 +210,13 @@ def test_what_security_md_calls_a_proof_exists() -> None:
         assert not test or f"def {test}(" in text(path), test
 
 
+def test_every_test_that_reliability_md_names_exists() -> None:
+    tests = re.findall(r"`([a-z0-9_/]+\.py)::(test_\w+)`", text("docs/reliability.md"))
+    assert len(tests) > 30
+    for path, test in tests:
+        assert f"def {test}(" in text(f"tests/{path}"), (path, test)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_a_page_is_wrapped(page: Path) -> None:
     lines = page.read_text().splitlines()
