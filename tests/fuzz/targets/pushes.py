@@ -9,6 +9,7 @@ from pusher.http2.fields import FieldEncoder, request_fields
 from pusher.http2.request import Request
 from pusher.messages.push_request import MAX_EXPIRES_S, PushRequest
 from pusher.providers.apple import client as apple_client
+from pusher.providers.apple import payload as apple_payload
 from pusher.providers.firebase import client as firebase_client
 from pusher.providers.firebase import payload as firebase_payload
 from pusher.push.app import AppleApp, ProviderName
@@ -77,7 +78,13 @@ def check_task(data: bytes) -> None:
         return
     assert push.deadline.remaining_s() is not None
     assert abs(push.expires_at - push.received_at) <= MAX_EXPIRES_S + 1
-    assert Notification.from_task(json.loads(json.dumps(push.to_task(), allow_nan=False))) == push
+    try:
+        task = json.dumps(push.to_task(), allow_nan=False)
+    except ValueError:
+        # Celery reads more than JSON; a provider gets none of it.
+        assert isinstance(apple_payload.body_for(push, "voip"), Refused)
+        return
+    assert Notification.from_task(json.loads(task)) == push
 
 
 def check_payload(data: bytes) -> None:
