@@ -121,6 +121,11 @@ class System:
         """The names of the processes that were started and not stopped."""
         return list(self._running)
 
+    @property
+    def worker(self) -> str:
+        """The name that Celery's commands know the worker by: whoever names it need not wait for others."""
+        return f"worker@{socket.gethostname()}"
+
     def alive(self, name: str) -> bool:
         """Tell whether process `name` still runs."""
         return self._running[name][0].poll() is None

@@ -28,15 +28,14 @@ def own_redis():
     yield from serving(RedisServer())
 
 
-@pytest.fixture(scope="module", params=["text", "json"])
-def system(request, tmp_path_factory, rabbitmq, own_redis, couchdb_server):
+@pytest.fixture(scope="module")
+def system(tmp_path_factory, rabbitmq, own_redis, couchdb_server):
     """Everything, with a password everywhere and all log lines there are."""
     rabbitmq.start()
     couchdb_server.start()
     couchdb_server.reset()
     rabbitmq.eval(f'catch rabbit_auth_backend_internal:add_user(<<"canary">>, <<"{BUS}">>, <<"tests">>)')
-    with redis.Redis(port=own_redis.port, password=REDIS if request.param == "json" else None) as client:
-        client.flushall()
+    with redis.Redis(port=own_redis.port) as client:
         client.config_set("requirepass", REDIS)
     login = base64.b64encode(f"user:{PROXY}".encode()).decode()
     with rabbitmq.vhost() as url, ConnectProxy(authorization=f"Basic {login}") as proxy:
@@ -48,7 +47,7 @@ def system(request, tmp_path_factory, rabbitmq, own_redis, couchdb_server):
         )
         environment = {
             "PUSHER_LOG_LEVEL": "DEBUG",
-            "PUSHER_LOG_FORMAT": request.param,
+            "PUSHER_LOG_FORMAT": "json",
             "PUSHER_PROXY_URL": f"http://user:{PROXY}@127.0.0.1:{proxy.port}",
         }
         with running_system(
@@ -117,6 +116,11 @@ def _letters(system, count):
     return len(lines) >= count and [line.split()[0] for line in lines]
 
 
+def inspect(system):
+    """Return a command that ends as soon as the worker has answered."""
+    return ("celery", "-A", "tasks.app", "inspect", "-t", "20", "-d", system.worker)
+
+
 def found_in(text, secrets):
     """Return the names of the secrets that `text` holds, as they are or as JSON writes them."""
     return sorted(name for name, secret in secrets.items() if secret in text or json.dumps(secret)[1:-1] in text)
@@ -144,7 +148,7 @@ def test_no_command_shows_a_secret(system, secrets):
         ("pusher", "maintenance", "list-apps"),
         ("pusher", "maintenance", "list-user-agents"),
         *(("pusher", "maintenance", "show-app", app) for app in (*AppKind, "org.legacy")),
-        *(("celery", "-A", "tasks.app", "inspect", what) for what in ("conf", "stats", "report", "active_queues")),
+        *((*inspect(system), what) for what in ("conf", "stats", "report", "active_queues")),
         ("celery", "-A", "tasks.app", "report"),
     ]
     shown = {}
@@ -163,7 +167,7 @@ def test_celery_shows_tasks_that_run_or_wait_without_their_secrets(system, secre
     found = {"caller": CALLER, "scheduled": later.token, "running": running.token}
     calls = [system.call(later, **{"Alert-Params": [CALLER], "Expires": 60})]
     until(lambda: "push will be retried" in system.log("worker").partition(calls[0].call_id)[2])
-    done = system.run("celery", "-A", "tasks.app", "inspect", "scheduled")
+    done = system.run(*inspect(system), "scheduled")
     assert "pusher.push.deliver" in done.stdout
     assert found_in(done.stdout + done.stderr, secrets | found) == []
     # Until it is given up after five seconds and tried again, for some time.
@@ -171,7 +175,7 @@ def test_celery_shows_tasks_that_run_or_wait_without_their_secrets(system, secre
     calls.append(system.call(running, **{"Alert-Params": [CALLER], "Expires": 60}))
     until(lambda: any(request.mentions(running.token) for request in system.stage.apns.requests))
     for what in ("active", "reserved"):
-        done = system.run("celery", "-A", "tasks.app", "inspect", what)
+        done = system.run(*inspect(system), what)
         found |= {f"registration {call.msg_id}": call.registration_token for call in calls}
         assert found_in(done.stdout + done.stderr, secrets | found) == []
 

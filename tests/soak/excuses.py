@@ -157,8 +157,13 @@ def registered_before(push: Push, faults: Faults, registered_at: float) -> str |
 
 def not_registered(push: Push, faults: Faults, registered_at: float, deadline: float) -> str | None:
     """Why a call was not answered though its phone registered in time."""
-    if lost := lost_with_redis(push, faults, registered_at):
+    # While no listener was there, the registration waited, and Redis may have lost the call meanwhile.
+    waited = faults.between(registered_at, registered_at, Struck.LISTENER)
+    taken_at = registered_at if waited is None else max(registered_at, waited.ended + SHOWS_FOR_S[Struck.LISTENER])
+    if lost := lost_with_redis(push, faults, taken_at):
         return lost
+    if unread := _settings_unread(registered_at, faults):
+        return unread
     if faults.between(push.published_at, deadline, Struck.BROKER):
         return "RabbitMQ lost the registration or the answer"
     if faults.lasted(registered_at, deadline, Struck.LISTENER):
@@ -186,11 +191,28 @@ def failed(push: Push, faults: Faults, answered_at: float, troubles: Iterable[fl
     return None
 
 
+def _settings_unread(at: float, faults: Faults) -> str | None:
+    """Why a listener knew no phones at `at`: it was started while the documents store was away."""
+    documents = faults.between(at, at, Struck.DOCUMENTS)
+    if documents is not None and faults.between(documents.began - 3.0, at, Struck.LISTENER):
+        return "its listener had not read the settings yet"
+    return None
+
+
 def document_differs(at: float, faults: Faults, until: float) -> str | None:
     """Why a registration at `at` did not reach its document."""
+    if unread := _settings_unread(at, faults):
+        return unread
     if faults.between(at - 1.0, at + IN_QUEUE_S, Struck.BROKER, Struck.LISTENER):
         return "the registration was lost with RabbitMQ"
     if faults.between(at, until, Struck.REDIS):
+        return "who owns the token was lost with Redis"
+    return None
+
+
+def owner_lost(registered_at: float, dead_at: float, faults: Faults) -> str | None:
+    """Why nobody knew whose token it was when its provider called it dead."""
+    if faults.between(registered_at, dead_at, Struck.REDIS):
         return "who owns the token was lost with Redis"
     return None
 

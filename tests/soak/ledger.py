@@ -202,6 +202,8 @@ def _document_cause(device: DeviceRecord, last: Registration, faults: Faults, un
     cause = excuses.document_differs(last.at, faults, until)
     if cause is None and device.told_dead_at is not None:
         cause = excuses.document_differs(device.told_dead_at, faults, until)
+    if cause is None and device.told_dead_at is not None:
+        cause = excuses.owner_lost(last.at, device.told_dead_at, faults)
     return cause
 
 

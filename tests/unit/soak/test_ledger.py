@@ -244,6 +244,9 @@ def test_a_registration_in_time_without_an_answer_is_a_finding_unless_a_fault_lo
     assert not found(fault(Struck.LISTENER, 0.1))
     assert found(fault(Struck.LISTENER, -2.0, 4.0))
     assert not found(fault(Struck.LISTENER, -2.0, 9.0))
+    assert not found(fault(Struck.LISTENER, -2.0, 4.0), fault(Struck.REDIS, 2.5))
+    assert not found(fault(Struck.LISTENER, -2.0, 1.0), fault(Struck.DOCUMENTS, -1.0, 2.0))
+    assert found(fault(Struck.DOCUMENTS, -1.0, 2.0))
 
 
 def test_a_registration_that_came_too_late_or_never_needs_no_answer():
@@ -267,6 +270,11 @@ def test_a_document_with_another_token_is_a_finding_unless_a_fault_explains_it()
         )
 
 
+def test_a_listener_that_never_read_the_settings_learns_no_phone():
+    started = fault(Struck.LISTENER, -2.0, 1.0), fault(Struck.DOCUMENTS, -1.0, 3.0)
+    assert explained(deviations(devices=(device("old"),), faults=started), Rule.DOCUMENT)
+
+
 def test_nothing_explains_a_wrong_document_once_the_phone_has_registered_again():
     everything = tuple(fault(struck, -1.0, 9.0) for struck in Struck)
     assert not explained(deviations(devices_later=(device("old"),), faults=everything), Rule.DOCUMENT_LATER)
@@ -283,8 +291,9 @@ def test_a_dead_token_that_is_still_there_is_a_finding_unless_its_owner_was_lost
     assert deviations(devices=(device(None, **dead),)) == []
     assert deviations(devices=(device("new", dead_since=T + 3.0),)) == []
     assert not explained(deviations(devices=(device("new", **dead),)), Rule.DEAD_FORGOTTEN)
-    flushed = (fault(Struck.REDIS, 2.0),)
-    assert explained(deviations(devices=(device("new", **dead),), faults=flushed), Rule.DEAD_FORGOTTEN)
+    for at in (1.5, 2.0, 3.9):
+        flushed = (fault(Struck.REDIS, at),)
+        assert explained(deviations(devices=(device("new", **dead),), faults=flushed), Rule.DEAD_FORGOTTEN)
 
 
 def test_a_dead_letter_is_a_finding_unless_it_was_meant_or_expired_while_no_listener_took_it():
