@@ -1,7 +1,7 @@
 """How a worker that stops takes its leave of a broker that does not answer.
 
 Celery says a dozen goodbyes and waits for the answer to each, so that a broker which hangs kept a worker alive for
-most of a minute, long after its last task, until a service manager killed it.
+more than half a minute, long after its last task, until a service manager killed it.
 """
 
 from typing import Any

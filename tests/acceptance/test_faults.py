@@ -43,6 +43,7 @@ ONCE = {
     "a slow answer": (Delay(delay_s=3.0), True),
     "a stream limit of 1": (LimitStreams(limit=1), True),
     "503": (Answer(status=503), True),
+    "503 with a page of HTML": (Answer(status=503, body=b"<html>"), True),
     "429": (Answer(status=429), True),
 }
 WORDS = {
