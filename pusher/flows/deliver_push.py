@@ -1,10 +1,11 @@
 """A worker has a push: find the app's settings and have its provider send it, once."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from pusher.errors import DocumentsUnavailable, StoreUnavailable
-from pusher.logs import event
+from pusher.logs import Quiet, event
 from pusher.ports import Provider, Sent, Settings
 from pusher.push.app import ProviderName
 from pusher.push.notification import Notification
@@ -17,10 +18,19 @@ log = logging.getLogger("pusher.flows")
 class DeliverPush:
     """One attempt. Safe for any number of threads."""
 
-    def __init__(self, *, settings: Settings, providers: Mapping[ProviderName, Provider], sent: Sent) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        providers: Mapping[ProviderName, Provider],
+        sent: Sent,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._providers = providers
         self._sent = sent
+        self._monotonic = monotonic
+        self._quiet = Quiet(60.0)
 
     def __call__(self, notification: Notification, *, again: bool = True) -> Outcome:
         """Send the push, unless it is too late or was accepted before, and return what came of it.
@@ -63,10 +73,13 @@ class DeliverPush:
         try:
             self._sent.mark(notification.push_id, notification.expires_at)
         except StoreUnavailable as error:
-            event(
-                log,
-                logging.WARNING,
-                "accepted push not remembered, a redelivery would send it again",
-                push_id=notification.push_id,
-                error=str(error),
-            )
+            times = self._quiet.count("mark", self._monotonic())
+            if times:
+                event(
+                    log,
+                    logging.WARNING,
+                    "accepted pushes not remembered, a redelivery would send them again",
+                    push_id=notification.push_id,
+                    times=times,
+                    error=str(error),
+                )

@@ -20,13 +20,13 @@ def arrived(request, received_at, *, again=False):
     return ArrivedRequest(request=request, received_at=received_at, again=again)
 
 
-def flow_over(world):
+def flow_over(world, monotonic=time.monotonic):
     return AcceptPush(
         waits=world.waits,
         enqueue=world.queue,
         announce=world.bus,
         wake_window_s=20.0,
-        monotonic=time.monotonic,
+        monotonic=monotonic,
     )
 
 
@@ -69,6 +69,15 @@ def test_with_redis_away_the_push_goes_out_all_the_same(world, accept):
     accept(request(), world.clock.now)
     (push,) = world.queue.pushes
     assert not push.remembered
+
+
+def test_with_redis_away_one_warning_a_minute_tells_it(world, caplog):
+    clock = [0.0]
+    accept = flow_over(world, monotonic=lambda: clock[0])
+    world.redis_away()
+    for clock[0] in (0.0, 1.0, 59.0, 60.0):
+        accept([arrived(request(), world.clock.now)])
+    assert [record.message for record in caplog.records].count("pushing without answers, Redis is away") == 2
 
 
 def test_a_push_whose_call_was_written_down_says_so(world, accept):

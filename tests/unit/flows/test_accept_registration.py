@@ -188,6 +188,13 @@ def test_with_redis_away_a_registration_still_becomes_a_task(world, accept):
     assert len(world.queue.learned) == 1
 
 
+def test_with_redis_away_one_warning_tells_that_nobody_is_answered(world, accept, caplog):
+    world.redis_away()
+    for _ in range(3):
+        accept(registration())
+    assert [record.message for record in caplog.records].count("nobody can be answered, Redis is away") == 1
+
+
 def test_with_settings_away_a_phone_is_still_found_by_its_registration_token(world, accept, settings):
     settings.away = True
     wait(world)

@@ -79,6 +79,21 @@ def test_without_any_settings_the_push_is_tried_later(deliver, settings):
     assert isinstance(deliver(notification(time.time())), TryLater)
 
 
+def test_with_redis_away_one_warning_a_minute_tells_that_pushes_are_not_remembered(world, settings, provider, caplog):
+    clock = [0.0]
+    deliver = DeliverPush(
+        settings=settings,
+        providers={ProviderName.FIREBASE: provider},
+        sent=RedisSent(world.redis),
+        monotonic=lambda: clock[0],
+    )
+    world.redis_away()
+    for clock[0] in (0.0, 1.0, 59.0, 60.0):
+        deliver(notification(time.time()), again=False)
+    told = [record.fields["times"] for record in caplog.records if "not remembered" in record.message]
+    assert told == [1, 3]
+
+
 def test_with_redis_away_a_push_is_sent(world, deliver, provider):
     world.redis_away()
     assert isinstance(deliver(notification(time.time())), Delivered)
