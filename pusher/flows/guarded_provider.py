@@ -22,6 +22,8 @@ log = logging.getLogger("pusher.flows")
 #: apps of a provider together.
 APP_SHARES = (0.75, 0.25)
 PROVIDER_SHARES = (1.0, 0.5)
+#: The part that every app has in any case: one whose pushes are answered must not wait for those that hang.
+OWN_SHARE = 0.05
 #: App ids come from the bus and may have no end; the ones pushed to least recently are forgotten.
 _MAX_APPS = 1000
 
@@ -51,6 +53,7 @@ class GuardedProvider:
         self._threads = threads
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._own = max(1, int(threads * OWN_SHARE))
         self._places = places(threads, PROVIDER_SHARES)
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
 
@@ -89,7 +92,8 @@ class GuardedProvider:
     def _admit(self, guard: _Guard) -> Outcome | None:
         """Return what the push is to be answered at once; None after counting it as sent."""
         now = self._monotonic()
-        if not (self._places.free(now) and guard.places.free(now)):
+        own = guard.places.taken < self._own
+        if not (own or (self._places.free(now) and guard.places.free(now))):
             return TryLater(code="too many unanswered pushes")
         answer = guard.breaker.ask(now)
         if answer is None:

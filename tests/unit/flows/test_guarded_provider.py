@@ -3,11 +3,12 @@
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
 from pusher.clock import Deadline
-from pusher.flows.guarded_provider import APP_SHARES, PROVIDER_SHARES, GuardedProvider
+from pusher.flows.guarded_provider import APP_SHARES, OWN_SHARE, PROVIDER_SHARES, GuardedProvider
 from pusher.push.app import FirebaseApp
 from pusher.push.breaker import FAILING_S, FIRST_PAUSE_S, PHONES, Trouble
 from pusher.push.outcome import Delivered, FailureReason, Refused, TryLater
@@ -117,12 +118,14 @@ def threads_pushing(guarded, app, count):
     return threads, answers
 
 
-def test_an_app_that_hangs_never_holds_all_threads(guarded, provider):
+def test_an_app_that_hangs_never_holds_all_threads(guarded, provider, clock):
     provider.gates[APP.app_id] = threading.Event()
     threads, answers = threads_pushing(guarded, APP, 8)
     most = int(8 * APP_SHARES[0])
     until(lambda: len(answers) == 8 - most)
     assert answers == [TryLater(code="too many unanswered pushes")] * (8 - most)
+    # Nobody of this provider has been answered for long.
+    clock.now += 10.0
     assert push(guarded, OTHER) == TAKEN
     provider.gates[APP.app_id].set()
     for thread in threads:
@@ -131,21 +134,27 @@ def test_an_app_that_hangs_never_holds_all_threads(guarded, provider):
     assert push(guarded) == TAKEN
 
 
-def test_apps_that_hang_together_leave_places_for_the_provider_s_others(guarded, provider, clock):
+def test_apps_that_hang_together_leave_places_for_the_provider_s_others(provider, clock):
+    guarded = GuardedProvider(provider, 40, monotonic=clock)
     hanging = [FirebaseApp(app_id=f"com.example.hanging{number}") for number in range(6)]
     gate = threading.Event()
     provider.gates = dict.fromkeys((app.app_id for app in hanging), gate)
     pushing = []
     for app in hanging:
-        threads, answers = threads_pushing(guarded, app, 1)
-        sent = len(pushing) + 1
-        until(lambda sent=sent, answers=answers: len(provider.pushed) == sent or answers)
-        pushing += threads
+        pushing += threads_pushing(guarded, app, 5)[0]
+        until(partial(all_settled, provider, pushing))
         clock.now += 1.0
-    assert len(provider.pushed) == int(8 * PROVIDER_SHARES[1])
+    own, shared = int(40 * OWN_SHARE), int(40 * PROVIDER_SHARES[1])
+    assert len(provider.pushed) == shared + 2 * own
+    assert push(guarded, OTHER) == TAKEN
     gate.set()
     for thread in pushing:
         thread.join(10.0)
+
+
+def all_settled(provider, pushing):
+    """Tell whether each push hangs at the provider or was put off."""
+    return len(provider.pushed) + sum(not thread.is_alive() for thread in pushing) == len(pushing)
 
 
 def test_a_push_that_ends_in_an_error_gives_its_place_back(guarded, provider):
