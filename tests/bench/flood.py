@@ -7,11 +7,12 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tests.bench.fleet import load
-from tests.bench.lab import ROOT, THEIRS, Lab, Site
+from tests.bench.lab import ROOT, THEIRS, Lab, Process, Site
 from tests.bench.messages import Bus, desk_phone, push_req, reg_success
 from tests.bench.proxy import paced
 from tests.bench.result import Goal, Result, Table, percentile
@@ -31,16 +32,17 @@ def run(lab: Lab) -> Result:
     rounds, calls = (1, 60) if lab.quick else (2, 300)
     found: dict[str, list[float]] = {what: [] for what in (_IDLE, *_FLOODS)}
     left: dict[str, int] = dict.fromkeys(found, 0)
+    cores: dict[str, dict[str, float]] = {what: defaultdict(float) for what in found}
     with lab.fresh() as site:
         load(lab.redis.url, range(_DEVICES + calls))
-        site.start_listener()
-        site.start_worker()
+        ours = site.start_listener(), site.start_worker()
         bus = Bus(site.bus_url)
         _latencies(lab, bus, 20)
         for _ in range(rounds):
             for what in found:
-                with _flood(site, _FLOODS.get(what)):
-                    found[what] += _latencies(lab, bus, calls)
+                with _flood(site, _FLOODS.get(what)) as flood:
+                    with _cores_used(lab, [*ours, *flood], cores[what]):
+                        found[what] += _latencies(lab, bus, calls)
                     left[what] = max(left[what], bus.depth(QUEUE))
                 until(lambda: bus.depth(QUEUE) == 0, what="registrations")
         bus.close()
@@ -53,7 +55,7 @@ def run(lab: Lab) -> Result:
     return Result(
         name="flood",
         title="Calls under a flood of registrations",
-        tables=[Table(title=title, columns=columns, rows=rows)],
+        tables=[Table(title=title, columns=columns, rows=rows), _cores_table(cores)],
         goals=[
             Goal(
                 text=f"p99 under {what} per p99 without",
@@ -84,16 +86,39 @@ def _latencies(lab: Lab, bus: Bus, calls: int) -> list[float]:
 
 
 @contextmanager
-def _flood(site: Site, pushing: int | None) -> Iterator[None]:
-    """Have registrations come meanwhile, `pushing` of ten from phones that push; none for None."""
+def _cores_used(lab: Lab, processes: Sequence[Process], used: dict[str, float]) -> Iterator[None]:
+    """Add to `used` the CPU seconds of each process and server meanwhile, and under "seconds" how long that was."""
+
+    def now() -> dict[str, float]:
+        of_processes = {process.name.split("-")[0]: process.usage.cpu_s for process in processes}
+        return {"seconds": time.monotonic(), **of_processes, **lab.servers_cpu_s, "benchmark": time.process_time()}
+
+    before = now()
+    yield
+    for name, value in now().items():
+        used[name] += value - before[name]
+
+
+def _cores_table(cores: Mapping[str, Mapping[str, float]]) -> Table:
+    """Return how much of a core everybody used."""
+    names = list(dict.fromkeys(name for used in cores.values() for name in used if name != "seconds"))
+    rows = [(what, *(used.get(name, 0.0) / used["seconds"] for name in names)) for what, used in cores.items()]
+    return Table(
+        title="Cores used; listener and worker share one, all others the rest", columns=("", *names), rows=rows
+    )
+
+
+@contextmanager
+def _flood(site: Site, pushing: int | None) -> Iterator[list[Process]]:
+    """Have registrations come meanwhile, `pushing` of ten from phones that push; none for None. Yields who sends."""
     if pushing is None:
-        yield
+        yield []
         return
     command = [sys.executable, "-m", "tests.bench.flood", site.bus_url, str(REGISTRATIONS_PER_S), str(pushing)]
-    process = site.lab.start(f"flood {pushing}", command, {**os.environ, "PYTHONPATH": str(ROOT)}, THEIRS)
+    process = site.lab.start("flood", command, {**os.environ, "PYTHONPATH": str(ROOT)}, THEIRS)
     until(lambda: "flowing" in process.log.read_text(), what="flood")
     try:
-        yield
+        yield [process]
     finally:
         process.stop()
 
