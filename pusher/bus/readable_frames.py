@@ -27,23 +27,33 @@ _HEADERS_ONLY = struct.pack(">H", 1 << 13)
 _RAISED = (ValueError, ArithmeticError, LookupError, RecursionError, TypeError, OSError, struct.error, AMQPError)
 
 
-def readable_frames(connection: Any, callback: Callable[..., None]) -> Callable[[_Frame], bool]:
-    """Return py-amqp's handler of the frames that `connection` receives, with nothing unreadable among them."""
-    handle: Callable[[_Frame], bool] = frame_handler(connection, callback)
+class _ReadableFrames:
+    """Makes py-amqp's handler of received frames."""
 
-    def take(frame: _Frame) -> bool:
-        try:
-            return handle(frame)
-        except _RAISED:
-            kind, channel, payload = frame
-            problem = _problem(payload) if kind == _CONTENT_HEADER else None
-            if problem is None:
-                raise
-            properties = _HEADERS_ONLY + dumps("F", [{UNREADABLE_HEADER: problem}])
-        # It still waits for the properties of this message, and for nothing else.
-        return handle((kind, channel, bytes(payload[:_BEFORE_PROPERTIES]) + properties))
+    def __call__(self, connection: Any, callback: Callable[..., None]) -> Callable[[_Frame], bool]:
+        """Return the handler of the frames that `connection` receives, with nothing unreadable among them."""
+        handle: Callable[[_Frame], bool] = frame_handler(connection, callback)
 
-    return take
+        def take(frame: _Frame) -> bool:
+            try:
+                return handle(frame)
+            except _RAISED:
+                kind, channel, payload = frame
+                problem = _problem(payload) if kind == _CONTENT_HEADER else None
+                if problem is None:
+                    raise
+                properties = _HEADERS_ONLY + dumps("F", [{UNREADABLE_HEADER: problem}])
+            # It still waits for the properties of this message, and for nothing else.
+            return handle((kind, channel, bytes(payload[:_BEFORE_PROPERTIES]) + properties))
+
+        return take
+
+    def __json__(self) -> str:
+        """Return what `celery inspect stats` and Flower show of it among the connection's options."""
+        return "readable frames"
+
+
+readable_frames = _ReadableFrames()
 
 
 def _problem(payload: bytes) -> str | None:

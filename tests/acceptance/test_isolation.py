@@ -30,7 +30,7 @@ def unanswered(system, kind, behaviour, count):
     handsets = [system.stage.handset(kind) for _ in range(count)]
     for handset in handsets:
         provider.always(behaviour, token=handset.token)
-    return handsets, [system.call(handset) for handset in handsets]
+    return handsets, [system.call(handset, Expires=9) for handset in handsets]
 
 
 def slowest_s(system, kind, seconds):
