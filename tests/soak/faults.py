@@ -31,6 +31,8 @@ _OF_LISTENERS = (Fault.LISTENER_KILLED, Fault.LISTENER_RESTARTED, Fault.SECOND_L
 _OF_PROCESSES = (*_OF_LISTENERS, Fault.WORKER_KILLED, Fault.WORKER_RESTARTED, Fault.BOTH_WORKERS_KILLED)
 #: By what of theirs is struck.
 _PROCESSES = {"workers": WORKERS, "listeners": (LISTENER,), "second listener": (SECOND,)}
+#: Seconds after which what is still struck otherwise is looked at again.
+AGAIN_S = 0.5
 _USUAL_STREAMS = {"APNsSimulator": 1000, "FCMSimulator": 100}
 
 #: What ends a fault.
@@ -50,6 +52,8 @@ class Faults:
         #: One process of a kind after the other, however long it takes to stop.
         self._locks = {target: threading.Lock() for target, _, _ in LASTS.values()}
         self._threads = ThreadPoolExecutor(max_workers=len(WORKERS) + 2, thread_name_prefix="fault")
+        #: What is struck now, servers and providers only.
+        self._struck: set[str] = set()
         self._under_way: list[Future[None]] = []
         self._holders: dict[int, socket.socket] = {}
         self.records: list[FaultRecord] = []
@@ -103,11 +107,19 @@ class Faults:
         if strike.fault in _OF_PROCESSES:
             self._under_way.append(self._threads.submit(self._strike_process, strike))
             return
+        target = LASTS[strike.fault][0]
+        if target in self._struck:
+            # What began late on a busy machine ends late, and a server that is held cannot be struck otherwise.
+            again = pace.passed_s + AGAIN_S
+            heapq.heappush(due, (again, next(self._turn), lambda: self._strike(strike, due, pace)))
+            return
+        self._struck.add(target)
         since = time.time()
         struck, end = self._begin(strike.fault, pace)
 
         def repair() -> None:
             end()
+            self._struck.discard(target)
             self.records.append(FaultRecord(kind=strike.fault, struck=struck, began=since, ended=time.time()))
 
         if strike.lasts_s:
