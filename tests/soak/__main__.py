@@ -48,14 +48,14 @@ def main(minutes: float, seed: int | None, logs: Path | None) -> None:
             logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pusher-soak-")))
         logs.mkdir(parents=True, exist_ok=True)
         world = stack.enter_context(own_world(logs))
-        # A token that dies in one round may have lost its owner in the round before.
+        # A token that dies in one round may have lost its owner in any round before.
         before: tuple[FaultRecord, ...] = ()
         for number in range(rounds):
             plan = Plan.of(seed, minutes * 60 / rounds, round_number=number)
             say(f"round {number + 1} of {rounds}: {len(plan.steps)} steps, {len(plan.strikes)} faults")
             record = world.round(plan, say)
             summary.add(record, reconcile(replace(record, faults=(*before, *record.faults))))
-            before = record.faults
+            before += record.faults
             say(f"reconciled: {summary.found.total()} unexplained so far")
     print("\n".join(summary.lines()), flush=True)
     if summary.found:

@@ -223,6 +223,7 @@ _ERRORS: Sequence[tuple[re.Pattern[str], Struck]] = (
     (re.compile(r" Couldn't (ack|reject) \d+, reason:"), Struck.BROKER),
     (re.compile(r" Task pusher\.[a-z.]+\[[0-9a-f-]+\] reject requeue=True: "), Struck.BROKER),
     (re.compile(r" Error cleaning up after event loop: "), Struck.BROKER),
+    (re.compile(r" Error on stopping \w+: (BrokenPipe|ConnectionReset)Error"), Struck.BROKER),
     (re.compile(r" consumer: Connection to broker lost\. "), Struck.BROKER),
     (re.compile(r" consumer: Cannot connect to amqp://"), Struck.BROKER),
     (re.compile(r" failure could not be answered "), Struck.BROKER),
